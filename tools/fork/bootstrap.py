@@ -1,0 +1,96 @@
+"""Get from any Python to the virtual environment, one command at a time.
+
+This runs before anything is installed, and on Pythons too old for the rest: standard
+library only, and no syntax that is new.
+"""
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+_HOLDER = "VLLM_FORK_LOCK_HOLDER"
+
+
+def enter(arguments: "list[str]") -> "str | None":
+    """Go on with this command in the virtual environment.
+
+    Args:
+        arguments: The command's arguments.
+
+    Returns:
+        None once inside; else, in a sentence, why not.
+    """
+    problem = problem_with_python(sys.version_info[:2]) or lock(ROOT / "build")
+    if problem or Path(sys.prefix) == VENV:
+        return problem
+    problem = _make_venv()
+    if problem:
+        return problem
+    python = str(VENV / "bin/python")
+    os.execv(python, [python, "-m", "tools.fork", *arguments])
+
+
+def problem_with_python(version: "tuple[int, ...]") -> "str | None":
+    """Return what is wrong with a Python of this version, in a sentence, or None."""
+    if (3, 10) <= version <= (3, 13):
+        return None
+    return (
+        f"This is Python {version[0]}.{version[1]}, but vLLM needs one from 3.10 to "
+        "3.13; name one of those, for example: make demo PYTHON=python3.12"
+    )
+
+
+def lock(folder: Path) -> "str | None":
+    """Hold this checkout until the process ends, however it ends.
+
+    Args:
+        folder: Where the lock file is.
+
+    Returns:
+        None if it is held; else, in a sentence, that another command holds it.
+    """
+    if os.environ.get(_HOLDER) == str(os.getpid()):
+        return None  # taken before exec, which keeps both the process and the lock
+    folder.mkdir(exist_ok=True)
+    file = os.open(str(folder / ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return (
+            "Another command is at work in this checkout; wait until it has ended, "
+            "then run this one again."
+        )
+    os.set_inheritable(file, True)
+    os.environ[_HOLDER] = str(os.getpid())
+    return None
+
+
+def _make_venv() -> "str | None":
+    """Make the virtual environment, with uv and our tools, unless it is there."""
+    stamp = VENV / ".tools-installed"
+    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    python = VENV / "bin/python"
+    if python.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return None
+    print("  .venv, with the tools ...", flush=True)
+    if not (python.exists() and stamp.exists()):
+        clear = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+        if subprocess.call(clear):
+            return (
+                "The virtual environment could not be made; on Debian and Ubuntu it "
+                "needs the package python3-venv."
+            )
+    pip = [str(python), "-m", "pip", "install", "-qq", "uv"]
+    uv = [str(VENV / "bin/uv"), "pip", "install", "--quiet", "--group", "dev"]
+    if subprocess.call(pip) or subprocess.call([*uv, "-p", str(python)], cwd=str(ROOT)):
+        return (
+            "The tools could not be installed into .venv; check the network and "
+            "`pip config list`, then run this again."
+        )
+    stamp.write_text(wanted)
+    return None

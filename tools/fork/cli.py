@@ -1,0 +1,62 @@
+"""The commands: what each one runs."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tools.fork import ForkError, build, demo, install
+from tools.fork.command import show
+from tools.fork.release import ROOT, Release, described
+
+UPSTREAM_TEST = "tests/v1/sample/test_batched_count_greater_than.py"
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command.
+
+    Args:
+        arguments: As typed after ``python -m tools.fork``.
+
+    Returns:
+        The exit status.
+    """
+    commands = {"build": _build, "demo": _demo, "test": _test, "lint": _lint}
+    parser = argparse.ArgumentParser(prog="python -m tools.fork")
+    parser.add_argument("command", choices=commands)
+    parser.add_argument("--release", help="another release that pyproject.toml has")
+    options = parser.parse_args(arguments)
+    try:
+        return commands[options.command](described(options.release or None))
+    except ForkError as error:
+        print(f"\n{error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\nInterrupted; run the same command to go on.", file=sys.stderr)
+    return 1
+
+
+def _build(release: Release) -> int:
+    made = build.make(release)
+    print(f"The fork is in {made.fork.relative_to(ROOT)}/ and installed in .venv/.")
+    return 0
+
+
+def _demo(release: Release) -> int:
+    return demo.show(release, build.make(release), ROOT / "build/report")
+
+
+def _test(release: Release) -> int:
+    print("The tooling:", flush=True)
+    if status := show([*_python(), "-m", "pytest", "-q"], ROOT):
+        return status
+    made = build.make(release)
+    print("The change, in the fork:", flush=True)
+    pytest = [*_python(), "-m", "pytest", "-q", UPSTREAM_TEST]
+    return show(pytest, made.fork, {"PYTHONPATH": str(made.fork)})
+
+
+def _lint(release: Release) -> int:
+    return show([install.VENV / "bin/pre-commit", "run", "--all-files"], ROOT)
+
+
+def _python() -> list[Path]:
+    return [install.VENV / "bin/python"]

@@ -1,0 +1,75 @@
+"""Run a program, and show the step it belongs to."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.fork import ForkError
+
+# Set by git for its hooks, and by a make above us; they would misdirect a program.
+_FOREIGN = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "MAKEFLAGS", "MAKELEVEL")
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Print what begins, then how many seconds it took."""
+    print(f"  {title} ...", end=" ", flush=True)
+    start = time.perf_counter()
+    yield
+    print(f"{time.perf_counter() - start:.1f} s", flush=True)
+
+
+def run(
+    program: Sequence[str | Path],
+    failure: str,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run a program to its end, quietly.
+
+    Args:
+        program: The program and its arguments.
+        failure: The sentence for a person if it fails.
+        cwd: Where to run it.
+        env: What to add to the environment.
+
+    Returns:
+        Its standard output.
+
+    Raises:
+        ForkError: It is not installed or ended with an error; after ``failure`` come
+            the last lines that it printed.
+    """
+    try:
+        done = subprocess.run(
+            program,
+            cwd=cwd,
+            env=environment(env),
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+        )
+    except FileNotFoundError as error:
+        raise ForkError(f"{error.filename} is missing. {failure}") from error
+    if done.returncode:
+        printed = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
+        last = [f"    {line}" for line in printed.splitlines()[-15:]]
+        raise ForkError("\n".join([failure, *last]))
+    return done.stdout
+
+
+def show(
+    program: Sequence[str | Path], cwd: Path, env: Mapping[str, str] | None = None
+) -> int:
+    """Run a program in full view and return its exit status."""
+    sys.stdout.flush()
+    return subprocess.run(program, cwd=cwd, env=environment(env)).returncode
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return our environment without what misdirects a program, and with ``more``."""
+    kept = {name: text for name, text in os.environ.items() if name not in _FOREIGN}
+    return {**kept, **(more or {})}

@@ -1,0 +1,157 @@
+"""Run the engine on stock and on the fork, and show where the time went."""
+
+import json
+import subprocess
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from tools.fork import ForkError, engine, picture
+from tools.fork.command import environment
+from tools.fork.install import VENV
+from tools.fork.release import ROOT, Release
+from tools.fork.tree import Trees
+
+SAMPLING = "vllm/v1/sample/"
+_WIDTH = 48
+
+Json = dict[str, Any]
+
+
+def show(release: Release, trees: Trees, report: Path) -> int:
+    """Run both variants, print them side by side, and write the report.
+
+    Args:
+        release: The release that both are of.
+        trees: Their source trees.
+        report: The folder for demo.json and demo.png.
+
+    Returns:
+        The exit status: 0 if stock compiles the sampling step again, the fork does
+        not, and both give the same greedy tokens, ranks and logprobs.
+
+    Raises:
+        ForkError: The engine failed.
+    """
+    report.mkdir(parents=True, exist_ok=True)
+    print("The engine, stock then fork, each with nothing compiled yet:")
+    runs = {
+        variant: _run(variant, tree, report / f"demo-{variant}.log")
+        for variant, tree in (("stock", trees.stock), ("fork", trees.fork))
+    }
+    result = {
+        "release": release.version,
+        "torch": runs["fork"]["loaded"]["torch"],
+        "device": runs["fork"]["loaded"]["device"],
+        "vocabulary": engine.VOCABULARY,
+        "variants": {name: {"steps": run["steps"]} for name, run in runs.items()},
+    }
+    (report / "demo.json").write_text(json.dumps(result, indent=1) + "\n")
+    picture.draw(result, report / "demo.png")
+    print("\n" + "\n".join(table(result)) + "\n")
+    problems = list(find_problems(runs))
+    print("\n".join(problems or [summary(result)]))
+    print(f"The report: {report.relative_to(ROOT)}/demo.json and demo.png")
+    return 1 if problems else 0
+
+
+def table(result: Json) -> Iterator[str]:
+    """Yield the lines of a table: a step each, stock beside fork."""
+    variants = result["variants"]
+    yield "batch  " + "".join(f"{name:<{_WIDTH}}" for name in variants).rstrip()
+    for steps in zip(*(run["steps"] for run in variants.values()), strict=True):
+        cells = [[f"{it['seconds']:8.2f} s", *_compiled(it)] for it in steps]
+        for number, lines in enumerate(zip_longest(*cells, fillvalue="")):
+            batch = "" if number else steps[0]["batch"]
+            yield f"{batch:>5}  {''.join(f'{it:<{_WIDTH}}' for it in lines)}".rstrip()
+
+
+def _compiled(step: Json) -> Iterator[str]:
+    for it in step["compilations"]:
+        yield f"{it['seconds']:8.2f} s {it['function']}"
+        if it["reason"]:
+            pad = " " * 11
+            yield from textwrap.wrap(
+                it["reason"], _WIDTH - 2, initial_indent=pad, subsequent_indent=pad
+            )
+
+
+def summary(result: Json) -> str:
+    """Return what the run shows, in one sentence."""
+    parts = []
+    for variant, run in result["variants"].items():
+        again = recompilations(run["steps"])
+        seconds = sum(it["seconds"] for it in again)
+        parts.append(f"{variant} recompiled {len(again)} times and lost {seconds:.2f} s")
+    return f"After the first batch, {', '.join(parts)}; greedy output is the same."
+
+
+def recompilations(steps: list[Json]) -> list[Json]:
+    """Return what was compiled of the sampling step after the first batch."""
+    return [
+        it
+        for step in steps[1:]
+        for it in step["compilations"]
+        if it["file"].startswith(SAMPLING)
+    ]
+
+
+def find_problems(runs: Json) -> Iterator[str]:
+    """Yield, a sentence each, what the runs do not show that they should."""
+    again = {
+        name: recompilations([*run["steps"], run["greedy"]])
+        for name, run in runs.items()
+    }
+    if not again["stock"]:
+        yield "Stock did not recompile after its first batch, so this shows nothing."
+    for it in again["fork"]:
+        yield f"The fork compiled {it['function']} again: {it['reason']}."
+    if runs["stock"]["greedy"]["outputs"] != runs["fork"]["greedy"]["outputs"]:
+        yield "Greedy tokens, ranks or logprobs of the fork differ from stock's."
+
+
+def _run(variant: str, tree: Path, log: Path) -> Json:
+    """Run the engine on a tree in a fresh process, and collect what it reports."""
+    results: Json = {"steps": []}
+    with tempfile.TemporaryDirectory() as cache, log.open("w") as errors:
+        env = {
+            "PYTHONPATH": str(tree),
+            "TORCHINDUCTOR_CACHE_DIR": cache,
+            "VLLM_CACHE_ROOT": cache,
+            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+            "VLLM_CPU_KVCACHE_SPACE": "1",
+            "VLLM_NO_USAGE_STATS": "1",
+            "HF_HUB_OFFLINE": "1",
+        }
+        process = subprocess.Popen(
+            [VENV / "bin/python", "-m", "tools.fork.engine"],
+            cwd=ROOT,
+            env=environment(env),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        assert process.stdout
+        for line in process.stdout:
+            ((kind, content),) = json.loads(line).items()
+            if kind == "step":
+                results["steps"].append(content)
+            else:
+                results[kind] = content
+            _print_progress(variant, kind, content)
+    if process.wait() or "greedy" not in results:
+        last = "".join(log.read_text(errors="replace").splitlines(keepends=True)[-15:])
+        raise ForkError(f"The engine failed on {variant}; see {log}, which ends:\n{last}")
+    return results
+
+
+def _print_progress(variant: str, kind: str, content: Json) -> None:
+    if kind == "loaded":
+        print(f"  {variant}: engine loaded, {content['seconds']:.1f} s", flush=True)
+    if kind == "step":
+        compiled = "".join(f", compiled {it['function']}" for it in content["compilations"])
+        batch, seconds = content["batch"], content["seconds"]
+        print(f"  {variant}: batch {batch}, {seconds:.2f} s{compiled}", flush=True)

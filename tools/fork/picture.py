@@ -1,0 +1,76 @@
+"""Draw the demo's report: the time of each batch, compiling apart from the rest."""
+
+from pathlib import Path
+from typing import Any
+
+_OTHER = "#9aa5b1"
+_COLOURS = ("#d1495b", "#edae49", "#66629b", "#2e86ab")
+
+
+def draw(result: dict[str, Any], path: Path) -> None:
+    """Draw stock above fork, one bar a batch.
+
+    The first batch compiles in both and would dwarf the rest, so its bar is cut off
+    where the others end.
+
+    Args:
+        result: The content of demo.json.
+        path: The PNG file to write.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    variants = result["variants"]
+    later = [it["seconds"] for run in variants.values() for it in run["steps"][1:]]
+    top = 1.15 * max(later)
+    names = dict.fromkeys(
+        it["function"]
+        for run in variants.values()
+        for step in run["steps"]
+        for it in step["compilations"]
+    )
+    colours = {name: _COLOURS[at % len(_COLOURS)] for at, name in enumerate(names)}
+    figure, axes = pyplot.subplots(
+        len(variants), figsize=(9, 6), sharex=True, sharey=True, layout="constrained"
+    )
+    for axis, (variant, run) in zip(axes, variants.items(), strict=True):
+        for place, step in enumerate(run["steps"]):
+            bottom = 0.0
+            for it in step["compilations"]:
+                axis.bar(place, it["seconds"], 0.7, bottom, color=colours[it["function"]])
+                bottom += it["seconds"]
+            axis.bar(place, step["seconds"] - bottom, 0.7, bottom, color=_OTHER)
+            height, cut = step["seconds"], step["seconds"] > top
+            axis.annotate(
+                f"{height:.1f} s, the first compilation ↑" if cut else f"{height:.2f} s",
+                (place, min(height, top)),
+                xytext=(4, -12) if cut else (0, 3),
+                textcoords="offset points",
+                ha="left" if cut else "center",
+                backgroundcolor="white" if cut else "none",
+                fontsize=9,
+            )
+        axis.set_ylim(0, top)
+        axis.set_title(f"{variant}", loc="left", fontweight="bold")
+        axis.set_ylabel("seconds")
+        axis.spines[["top", "right"]].set_visible(False)
+    steps = next(iter(variants.values()))["steps"]
+    axes[-1].set_xticks(range(len(steps)), [str(step["batch"]) for step in steps])
+    axes[-1].set_xlabel("requests in the batch, in order of arrival")
+    handles = [pyplot.Rectangle((0, 0), 1, 1, color=it) for it in colours.values()]
+    rest = pyplot.Rectangle((0, 0), 1, 1, color=_OTHER)
+    figure.legend(
+        [*handles, rest],
+        [*(f"compiling {name}" for name in colours), "sampling, and all else"],
+        loc="outside lower center",
+        ncols=3,
+        frameon=False,
+    )
+    figure.suptitle(
+        f"vLLM {result['release']}, torch {result['torch']}, {result['device']}, "
+        f"vocabulary {result['vocabulary']}"
+    )
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)

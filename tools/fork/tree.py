@@ -1,0 +1,170 @@
+"""Make the two source trees: the release with our change on top, and the release.
+
+git keeps them. In ``fork/`` the release is one commit with upstream's tag, and the
+change is one commit on top; ``stock/`` is a worktree at the tag.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.fork import ForkError
+from tools.fork.command import run
+from tools.fork.release import ROOT, Release
+from tools.fork.unpack import unpack_sdist
+from tools.fork.weave import weave
+
+SUBJECT = "Compile the sampling step once for every batch"
+# The trees are derived, so they depend on nobody's git settings.
+_GIT = (
+    *("git", "-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null"),
+    *("-c", "commit.gpgSign=false", "-c", "tag.gpgSign=false"),
+    *("-c", "user.name=vLLM fork", "-c", "user.email=fork@localhost"),
+)
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Where the source trees of one release are."""
+
+    fork: Path
+    stock: Path
+
+
+def trees(release: Release) -> Trees:
+    """Return where the trees of ``release`` are, whether made or not."""
+    folder = ROOT / "build" / release.version
+    return Trees(folder / "fork", folder / "stock")
+
+
+def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -> bool:
+    """Bring ``tree`` to the release with the overlay's change as one commit on top.
+
+    Edits found in the tree are kept with ``git stash``.
+
+    Args:
+        release: The release.
+        sdist: Its verified sdist.
+        tree: The tree, made if it does not exist.
+        overlay: The folder with our ``vllm/`` and ``tests/v1/``.
+
+    Returns:
+        Whether edits were stashed.
+
+    Raises:
+        ForkError: The change does not fit the release, or the tree has other commits.
+    """
+    if not tree.exists():
+        _commit_release(release, sdist, tree)
+    wanted = woven(overlay, tree, release.tag)
+    (tree / ".git/index.lock").unlink(missing_ok=True)
+    commits = _git(tree, "log", "--format=%s", f"{release.tag}..HEAD").splitlines()
+    if commits not in ([], [SUBJECT]):
+        raise ForkError(
+            f"{tree} has commits of its own ({', '.join(commits)}); move them elsewhere "
+            "or delete the folder, then run again."
+        )
+    stashed = bool(_git(tree, "status", "--porcelain", "--untracked-files=no"))
+    if stashed:
+        _git(tree, "stash", "push", "--message", "edits found by the build")
+    if {path: _committed(tree, "HEAD", path) for path in wanted} == wanted and (
+        _git(tree, "diff", "--name-only", release.tag, "HEAD").splitlines()
+        == sorted(wanted)
+    ):
+        return stashed
+    _git(tree, "reset", "--quiet", "--hard", release.tag)
+    for name, content in wanted.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_bytes(content)
+    _git(tree, "add", "--force", "--", *wanted)
+    _git(tree, "commit", "--quiet", "--message", SUBJECT)
+    return stashed
+
+
+def woven(overlay: Path, tree: Path, base: str) -> dict[str, bytes]:
+    """Weave the overlay into the files of a commit.
+
+    Args:
+        overlay: The folder with our ``vllm/`` and ``tests/v1/``.
+        tree: The git repository with upstream's files.
+        base: The commit.
+
+    Returns:
+        By path, each file that our change touches, as it then reads.
+
+    Raises:
+        ForkError: The change does not fit.
+    """
+    result = {}
+    for path in sorted(overlay.glob("vllm/**/*.py")):
+        name = path.relative_to(overlay).as_posix()
+        upstream = _committed(tree, base, name)
+        if upstream is None:
+            raise ForkError(f"upstream's {name} is gone; fit our sparse source to that.")
+        result[name] = weave(path.read_bytes(), upstream, name)
+    for path in sorted(overlay.glob("tests/v1/**/*.py")):
+        result[path.relative_to(overlay).as_posix()] = path.read_bytes()
+    return {
+        name: content
+        for name, content in sorted(result.items())
+        if content != _committed(tree, base, name)
+    }
+
+
+def make_stock(release: Release, trees: Trees) -> None:
+    """Make or mend the worktree that holds the untouched release."""
+    try:
+        commits = _git(trees.stock, "rev-parse", "HEAD", f"{release.tag}^{{commit}}")
+        dirty = _git(trees.stock, "status", "--porcelain", "--untracked-files=no")
+    except ForkError:
+        commits, dirty = "", "missing"
+    if dirty or len(set(commits.splitlines())) != 1:
+        shutil.rmtree(trees.stock, ignore_errors=True)
+        _git(trees.fork, "worktree", "prune")
+        _git(trees.fork, "worktree", "add", "--detach", trees.stock, release.tag)
+
+
+def share_built_files(trees: Trees) -> None:
+    """Give the stock tree, by hard link, what the build put into the fork's."""
+    ignored = ("ls-files", "--others", "--ignored", "--exclude-standard", "--", "vllm")
+    for name in _git(trees.fork, *ignored).splitlines():
+        if "__pycache__" in name:
+            continue
+        link = trees.stock / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.hardlink_to(trees.fork / name)
+
+
+def _commit_release(release: Release, sdist: Path, tree: Path) -> None:
+    """Turn the sdist into a repository with one tagged commit."""
+    tree.parent.mkdir(parents=True, exist_ok=True)
+    partial = tree.with_name(f"{tree.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    unpack_sdist(sdist, partial)
+    # Metadata of the sdist's, not of the repository's: it would hide the metadata of
+    # the installed package from a Python that has the tree on its path.
+    for metadata in [*partial.glob("*.egg-info"), partial / "PKG-INFO"]:
+        if metadata.is_dir():
+            shutil.rmtree(metadata)
+        else:
+            metadata.unlink(missing_ok=True)
+    _git(partial, "init", "--quiet", "--initial-branch=fork")
+    # Upstream tracks files that its .gitignore names; _version.py is generated.
+    _git(partial, "add", "--all", "--force", "--", ".", ":!vllm/_version.py")
+    _git(partial, "commit", "--quiet", "--message", f"vLLM {release.version}")
+    _git(partial, "tag", release.tag)
+    partial.replace(tree)
+
+
+def _committed(tree: Path, commit: str, name: str) -> bytes | None:
+    """Return a file as a commit has it, or None."""
+    blob = f"{commit}:{name}"
+    if not _git(tree, "ls-tree", "--name-only", commit, "--", name):
+        return None
+    return run([*_GIT, "cat-file", "blob", blob], f"git has no {blob}.", cwd=tree)
+
+
+def _git(tree: Path, *arguments: str | Path) -> str:
+    what = f"git could not {arguments[0]} in {tree.name}/; it said:"
+    return run([*_GIT, *arguments], what, cwd=tree).decode().rstrip("\n")

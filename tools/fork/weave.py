@@ -1,0 +1,366 @@
+"""Weave a sparse source into the upstream file it belongs to.
+
+A sparse source is ordinary Python that spells out only what it changes.
+
+* A function with a bare ``...`` in its body is *sparse*: each ``...`` stands for any
+  run of upstream's own statements. A statement that upstream has too is an *anchor*,
+  at any depth; one that upstream lacks is *inserted* next to its anchor, with the
+  comment above it. Decorators and signature become ours, the docstring stays.
+* A function without ``...`` is *complete*: it replaces upstream's, or is added.
+* A class merely holds its members; its decorators and bases become ours.
+* ``# instead of: <statement>`` above a statement: it takes the place of that one
+  where upstream has it. This comment does not travel.
+* Imports that upstream lacks are added.
+
+All other bytes stay as they are: ``ast`` only finds the lines, which are then
+spliced. What does not fit is an error, never a guess.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import EllipsisType
+
+from tools.fork import ForkError
+
+_INSTEAD_OF = b"# instead of:"
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+_Definition = _Function | ast.ClassDef
+_Scope = ast.Module | ast.ClassDef
+
+
+class _File:
+    """A parsed file: its lines, and the tree that says where things stand."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        try:
+            self.module = ast.parse(data)
+        except (SyntaxError, ValueError) as error:
+            raise ForkError(f"{name} is not valid Python: {error}.") from error
+        self.lines = data.splitlines(keepends=True)
+        self.name = name
+
+    def indent(self, node: ast.stmt) -> bytes:
+        line = self.lines[_start(node)]
+        return line[: len(line) - len(line.lstrip())]
+
+    def comment_start(self, node: ast.stmt) -> int:
+        """Return the first of the comment lines right above ``node``."""
+        start, comment = _start(node), self.indent(node) + b"#"
+        while start and self.lines[start - 1].startswith(comment):
+            start -= 1
+        return start
+
+    def header_stop(self, node: _Definition) -> int:
+        """Return the line after the signature of ``node``."""
+        stop = _start(node.body[0])
+        while self.lines[stop - 1].strip()[:1] in (b"", b"#"):
+            stop -= 1
+        return stop
+
+    def shares_lines(self, node: ast.stmt) -> bool:
+        """Tell whether other code stands on the lines of ``node``."""
+        before = self.lines[node.lineno - 1][: node.col_offset]
+        after = self.lines[_stop(node) - 1][node.end_col_offset :]
+        return bool(before.strip()) or after.strip()[:1] not in (b"", b"#")
+
+    def misfit(self, name: str, node: ast.stmt, problem: str) -> ForkError:
+        statement = ast.unparse(node).split("\n", 1)[0]
+        return ForkError(
+            f"{self.name}: in `{name}`, `{statement}` {problem}; fit our sparse "
+            "source to this release."
+        )
+
+
+@dataclass(frozen=True)
+class _Edit:
+    """Lines of the upstream file, from 0 and without ``stop``, and their new text."""
+
+    start: int
+    stop: int
+    text: list[bytes]
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One of our statements, and what it meets in upstream's function.
+
+    Attributes:
+        node: Our statement.
+        anchor: The same statement there.
+        old: The statement there that ours takes the place of.
+        block: The block that holds ``anchor``, or else ``old``.
+    """
+
+    node: ast.stmt
+    anchor: ast.stmt | None
+    old: ast.stmt | None
+    block: list[ast.stmt]
+
+    @property
+    def place(self) -> ast.stmt | None:
+        return self.anchor or self.old
+
+
+def weave(ours: bytes, upstream: bytes, name: str) -> bytes:
+    """Weave a sparse source into a file of upstream's.
+
+    Args:
+        ours: The sparse source.
+        upstream: The file as the release has it, or as an earlier weave left it.
+        name: The file's name, for errors.
+
+    Returns:
+        The woven file; equal to ``upstream`` where there is nothing left to do.
+
+    Raises:
+        ForkError: The source does not fit; names the definition and the statement.
+    """
+    woven = _weave_once(ours, upstream, name)
+    if _weave_once(ours, woven, name) != woven:
+        raise ForkError(f"{name}: weaving our source twice would change it twice.")
+    return woven
+
+
+def _weave_once(ours: bytes, upstream: bytes, name: str) -> bytes:
+    source, target = _File(ours, f"our {name}"), _File(upstream, f"upstream's {name}")
+    edits = _weave_members(source, source.module, target, target.module, "")
+    lines = target.lines
+    for edit in reversed(sorted(edits, key=lambda edit: edit.start)):
+        if edit.text and edit.start == len(lines) and not lines[-1].endswith(b"\n"):
+            lines[-1] += _newline(target)
+        lines[edit.start : edit.stop] = edit.text
+    return b"".join(lines)
+
+
+def _weave_members(
+    source: _File, ours: _Scope, target: _File, theirs: _Scope, prefix: str
+) -> Iterator[_Edit]:
+    for node in ours.body:
+        if isinstance(node, _Definition):
+            yield from _weave_definition(source, node, target, theirs, prefix)
+        elif isinstance(node, ast.Import | ast.ImportFrom) and not prefix:
+            yield from _add_import(node, target)
+        elif not _is_bare(node, str):
+            raise source.misfit(prefix, node, "is neither import nor definition")
+
+
+def _weave_definition(
+    source: _File, ours: _Definition, target: _File, scope: _Scope, prefix: str
+) -> Iterator[_Edit]:
+    name = prefix + ours.name
+    namesakes = [
+        node
+        for node in scope.body
+        if isinstance(node, _Definition) and node.name == ours.name
+    ]
+    if len(namesakes) > 1:
+        raise target.misfit(name, namesakes[1], "is there more than once")
+    if not namesakes:
+        if any(_is_bare(node, EllipsisType) for node in ast.walk(ours)):
+            raise target.misfit(name, ours, "is gone")
+        yield _add_definition(source, ours, target, scope)
+        return
+    (theirs,) = namesakes
+    if type(theirs) is not type(ours):
+        raise target.misfit(name, theirs, "is another kind of definition")
+    sparse = any(_is_bare(node, EllipsisType) for node in ours.body)
+    if sparse or isinstance(ours, ast.ClassDef):
+        yield from _weave_header(source, ours, target, theirs, name)
+    if isinstance(ours, ast.ClassDef):
+        yield from _weave_members(source, ours, target, theirs, f"{name}.")
+    elif sparse:
+        yield from _weave_body(source, ours, target, theirs, name)
+    else:
+        text = _moved(source, _start(ours), _stop(ours), target, theirs)
+        yield _Edit(_start(theirs), _stop(theirs), text)
+
+
+def _weave_header(
+    source: _File, ours: _Definition, target: _File, theirs: _Definition, name: str
+) -> Iterator[_Edit]:
+    """Take over our decorators and signature, or bases, where they differ."""
+    for file, node in ((source, ours), (target, theirs)):
+        if file.shares_lines(node.body[0]):
+            raise file.misfit(name, node.body[0], "shares its line with other code")
+    if _header(ours) != _header(theirs):
+        text = _moved(source, _start(ours), source.header_stop(ours), target, theirs)
+        yield _Edit(_start(theirs), target.header_stop(theirs), text)
+
+
+def _weave_body(
+    source: _File, ours: _Function, target: _File, theirs: _Function, name: str
+) -> Iterator[_Edit]:
+    for node in (ours.body[0], ours.body[-1]):
+        if not _is_bare(node, EllipsisType):
+            raise source.misfit(name, node, "stands where only `...` may: at an end")
+    line = -1
+    for run in _runs(ours.body):
+        items = [_find(node, source, target, theirs, name) for node in run]
+        before: _Item | None = None
+        for item in items:
+            if item.place is None:
+                continue
+            if target.shares_lines(item.place):
+                raise target.misfit(name, item.place, "shares its lines")
+            if _start(item.place) <= line:
+                raise target.misfit(name, item.place, "comes in another order")
+            if before and not _adjacent(before, item):
+                raise target.misfit(name, item.place, "has other code before it")
+            line, before = _start(item.place), item
+        if before is None:
+            raise target.misfit(name, run[0], "has no anchor left beside it")
+        yield from _weave_run(source, items, target)
+
+
+def _weave_run(source: _File, items: list[_Item], target: _File) -> Iterator[_Edit]:
+    """Insert and replace around the anchors of one run between two ``...``."""
+    waiting: list[ast.stmt] = []
+    after: _Item | None = None
+    for item in items:
+        if item.place is None:
+            waiting.append(item.node)
+            continue
+        if waiting:
+            start, stop = map(source.comment_start, (waiting[0], item.node))
+            at = target.comment_start(item.place)
+            yield _Edit(at, at, _moved(source, start, stop, target, item.place))
+            waiting = []
+        if item.old:
+            start, stop = source.comment_start(item.node), _stop(item.node)
+            text = _moved(source, start, stop, target, item.old)
+            yield _Edit(
+                _start(item.old), _stop(item.old), [] if item.anchor else text
+            )
+        after = item
+    if waiting and after and after.place:
+        start, stop = _stop(after.node), _stop(waiting[-1])
+        at = _stop(after.place)
+        yield _Edit(at, at, _moved(source, start, stop, target, after.place))
+
+
+def _find(
+    node: ast.stmt, source: _File, target: _File, theirs: _Function, name: str
+) -> _Item:
+    """Find our statement, and the one it replaces, in upstream's function."""
+    if any(_is_bare(inner, EllipsisType) for inner in ast.walk(node)):
+        raise source.misfit(name, node, "has a `...` inside")
+    wanted = {ast.dump(node): "anchor"}
+    for line in source.lines[source.comment_start(node) : _start(node)]:
+        if line.strip().startswith(_INSTEAD_OF):
+            other = ast.parse(line.strip()[len(_INSTEAD_OF) :].strip())
+            wanted[ast.dump(other.body[0])] = "old"
+    found: dict[str, ast.stmt] = {}
+    place: list[ast.stmt] = []
+    for block in _blocks(theirs):
+        for candidate in block:
+            role = wanted.get(ast.dump(candidate))
+            if role in found:
+                raise target.misfit(name, candidate, "is there more than once")
+            if role:
+                found[role] = candidate
+                place = block if role == "anchor" or not place else place
+    return _Item(node, found.get("anchor"), found.get("old"), place)
+
+
+def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    """Yield every list of statements inside ``node``."""
+    for inner in ast.walk(node):
+        for _, value in ast.iter_fields(inner):
+            if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
+                yield value
+
+
+def _runs(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
+    """Yield the statements between each two ``...``."""
+    run: list[ast.stmt] = []
+    for node in body:
+        if not _is_bare(node, EllipsisType):
+            run.append(node)
+        elif run:
+            yield run
+            run = []
+
+
+def _adjacent(first: _Item, second: _Item) -> bool:
+    """Tell whether nothing stands between two found statements."""
+    between = first.block
+    return first.block is second.block and (
+        between.index(second.place) - between.index(first.place) == 1
+    )
+
+
+def _add_import(node: ast.Import | ast.ImportFrom, target: _File) -> Iterator[_Edit]:
+    """Add what upstream does not import yet, after its last import."""
+    body = target.module.body
+    imports = [it for it in body if isinstance(it, ast.Import | ast.ImportFrom)]
+    known = {_imported(it, name) for it in imports for name in it.names}
+    missing = [name for name in node.names if _imported(node, name) not in known]
+    if missing:
+        at = _stop(imports[-1]) if imports else _stop(body[0]) if body else 0
+        node.names = missing
+        yield _Edit(at, at, [ast.unparse(node).encode() + _newline(target)])
+
+
+def _imported(node: ast.Import | ast.ImportFrom, name: ast.alias) -> tuple[object, ...]:
+    origin = (node.module, node.level) if isinstance(node, ast.ImportFrom) else ()
+    return (*origin, name.name, name.asname)
+
+
+def _add_definition(
+    source: _File, ours: _Definition, target: _File, scope: _Scope
+) -> _Edit:
+    """Add a definition at the end of upstream's module or class."""
+    last = scope.body[-1]
+    text = _moved(source, source.comment_start(ours), _stop(ours), target, last)
+    blank = 1 if isinstance(scope, ast.ClassDef) else 2
+    return _Edit(_stop(last), _stop(last), [_newline(target)] * blank + text)
+
+
+def _moved(
+    source: _File, start: int, stop: int, target: _File, beside: ast.stmt
+) -> list[bytes]:
+    """Return our lines as they read beside a statement of upstream's."""
+    text = [
+        line.rstrip(b"\r\n")
+        for line in source.lines[start:stop]
+        if not line.strip().startswith(_INSTEAD_OF)
+    ]
+    width = min(len(line) - len(line.lstrip()) for line in text if line.strip())
+    indent, newline = target.indent(beside), _newline(target)
+    return [(indent + line[width:] if line else line) + newline for line in text]
+
+
+def _newline(file: _File) -> bytes:
+    first = file.lines[0] if file.lines else b""
+    return first[len(first.rstrip(b"\r\n")) :] or b"\n"
+
+
+def _header(node: _Definition) -> list[str]:
+    """Return decorators and signature, or bases, in a form to compare."""
+    inside = [value for field, value in ast.iter_fields(node) if field != "body"]
+    return [
+        ast.dump(part) if isinstance(part, ast.AST) else repr(part)
+        for value in inside
+        for part in (value if isinstance(value, list) else [value])
+    ]
+
+
+def _is_bare(node: ast.AST, kind: type) -> bool:
+    """Tell whether ``node`` is a constant standing alone: `...` or a docstring."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, kind)
+    )
+
+
+def _start(node: ast.stmt) -> int:
+    """Return the first line of a statement, decorators included, counted from 0."""
+    decorators = getattr(node, "decorator_list", [])
+    return min(part.lineno for part in [node, *decorators]) - 1
+
+
+def _stop(node: ast.stmt) -> int:
+    """Return the line after a statement, counted from 0."""
+    return node.end_lineno or node.lineno
