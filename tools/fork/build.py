@@ -1,11 +1,14 @@
 """From the pinned release to an installed fork, doing only what is not done yet."""
 
+import os
 import sys
+from pathlib import Path
 
 from tools.fork import install
+from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.command import step
 from tools.fork.fetch import fetch
-from tools.fork.release import ROOT, Release
+from tools.fork.release import Release
 from tools.fork.tree import Trees, make_fork, make_stock, share_built_files, trees
 from tools.fork.unpack import unpack_extensions
 
@@ -39,7 +42,7 @@ def make(release: Release) -> Trees:
     device = install.device()
     digests = (*release.digests["sdist"], *release.digests[f"{device}-wheel"])
     inputs = "\n".join([sys.version, str(ROOT), release.torch, device, *digests])
-    stamp = install.VENV / ".fork-installed"
+    stamp = VENV / ".fork-installed"
     generated = trees(release).fork / "vllm/_version.py"
     done = stamp.exists() and stamp.read_text() == inputs and generated.exists()
     if not done:
@@ -55,3 +58,23 @@ def make(release: Release) -> Trees:
         stamp.write_text(inputs)
     share_built_files(made)
     return made
+
+
+def prepare_for_setup(release: Release) -> Path:
+    """Make the fork's tree and set what its setup.py, to be run next, is told.
+
+    What the caller has set in the environment stays.
+
+    Raises:
+        ForkError: The release cannot be had, or our change does not fit it.
+    """
+    tree = make_trees(release).fork
+    if "VLLM_VERSION_OVERRIDE" not in os.environ:
+        # The tree's commits are ours, so git cannot tell the version.
+        os.environ.setdefault("SETUPTOOLS_SCM_PRETEND_VERSION", release.version)
+    if os.environ.get("VLLM_USE_PRECOMPILED", "").lower() in ("1", "true"):
+        device = os.environ.get("VLLM_TARGET_DEVICE", "cuda")
+        wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
+        unpack_extensions(wheel, tree)
+        os.environ.setdefault("VLLM_PRECOMPILED_WHEEL_LOCATION", str(wheel))
+    return tree

@@ -2,11 +2,11 @@
 
 import argparse
 import sys
-from pathlib import Path
 
-from tools.fork import ForkError, build, demo, install
-from tools.fork.command import show
-from tools.fork.release import ROOT, Release, described
+from tools.fork import ForkError, build, demo
+from tools.fork.bootstrap import ROOT, VENV
+from tools.fork.command import Word, show
+from tools.fork.release import Release, described
 
 UPSTREAM_TEST = "tests/v1/sample/test_batched_count_greater_than.py"
 
@@ -45,18 +45,14 @@ def _demo(release: Release) -> int:
 
 
 def _test(release: Release) -> int:
+    pytest: list[Word] = [VENV / "bin/python", "-m", "pytest", "-q"]
     print("The tooling:", flush=True)
-    if status := show([*_python(), "-m", "pytest", "-q"], ROOT):
+    if status := show(pytest, ROOT):
         return status
     made = build.make(release)
     print("The change, in the fork:", flush=True)
-    pytest = [*_python(), "-m", "pytest", "-q", UPSTREAM_TEST]
-    return show(pytest, made.fork, {"PYTHONPATH": str(made.fork)})
+    return show([*pytest, UPSTREAM_TEST], made.fork, {"PYTHONPATH": str(made.fork)})
 
 
 def _lint(release: Release) -> int:
-    return show([install.VENV / "bin/pre-commit", "run", "--all-files"], ROOT)
-
-
-def _python() -> list[Path]:
-    return [install.VENV / "bin/python"]
+    return show([VENV / "bin/pre-commit", "run", "--all-files"], ROOT)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tools.fork import ForkError
 
+Word = str | Path  # of a command line
+
 # Set by git for its hooks, and by a make above us; they would misdirect a program.
 _FOREIGN = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "MAKEFLAGS", "MAKELEVEL")
 
@@ -24,7 +26,7 @@ def step(title: str) -> Iterator[None]:
 
 
 def run(
-    program: Sequence[str | Path],
+    program: Sequence[Word],
     failure: str,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
@@ -62,7 +64,7 @@ def run(
 
 
 def show(
-    program: Sequence[str | Path], cwd: Path, env: Mapping[str, str] | None = None
+    program: Sequence[Word], cwd: Path, env: Mapping[str, str] | None = None
 ) -> int:
     """Run a program in full view and return its exit status."""
     sys.stdout.flush()

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tools.fork import ForkError, engine, picture
+from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.command import environment
-from tools.fork.install import VENV
-from tools.fork.release import ROOT, Release
+from tools.fork.release import Release
 from tools.fork.tree import Trees
 
 SAMPLING = "vllm/v1/sample/"
@@ -85,7 +85,9 @@ def summary(result: Json) -> str:
     for variant, run in result["variants"].items():
         again = recompilations(run["steps"])
         seconds = sum(it["seconds"] for it in again)
-        parts.append(f"{variant} recompiled {len(again)} times and lost {seconds:.2f} s")
+        parts.append(
+            f"{variant} recompiled {len(again)} times and lost {seconds:.2f} s"
+        )
     return f"After the first batch, {', '.join(parts)}; greedy output is the same."
 
 
@@ -144,7 +146,9 @@ def _run(variant: str, tree: Path, log: Path) -> Json:
             _print_progress(variant, kind, content)
     if process.wait() or "greedy" not in results:
         last = "".join(log.read_text(errors="replace").splitlines(keepends=True)[-15:])
-        raise ForkError(f"The engine failed on {variant}; see {log}, which ends:\n{last}")
+        raise ForkError(
+            f"The engine failed on {variant}; see {log}, which ends:\n{last}"
+        )
     return results
 
 
@@ -152,6 +156,8 @@ def _print_progress(variant: str, kind: str, content: Json) -> None:
     if kind == "loaded":
         print(f"  {variant}: engine loaded, {content['seconds']:.1f} s", flush=True)
     if kind == "step":
-        compiled = "".join(f", compiled {it['function']}" for it in content["compilations"])
+        compiled = "".join(
+            f", compiled {it['function']}" for it in content["compilations"]
+        )
         batch, seconds = content["batch"], content["seconds"]
         print(f"  {variant}: batch {batch}, {seconds:.2f} s{compiled}", flush=True)

@@ -44,6 +44,7 @@ def rollout() -> Iterator[dict[str, Any]]:
         with tokens, and per token the ranks and logprobs of the best, bit for bit.
     """
     import torch
+
     from vllm import LLM, SamplingParams, __version__
     from vllm.platforms import current_platform
 
@@ -69,7 +70,11 @@ def rollout() -> Iterator[dict[str, Any]]:
         }
     }
     random = SamplingParams(
-        temperature=1.0, logprobs=5, max_tokens=TOKENS, ignore_eos=True, detokenize=False
+        temperature=1.0,
+        logprobs=5,
+        max_tokens=TOKENS,
+        ignore_eos=True,
+        detokenize=False,
     )
     for batch in BATCHES:
         seconds, compilations, _ = _generate(llm, batch, random)
@@ -84,8 +89,9 @@ def rollout() -> Iterator[dict[str, Any]]:
 
 def _generate(llm: Any, batch: int, params: Any) -> tuple[float, list[Any], list[Any]]:
     """Sample one batch; return seconds, compilations and the tokens with logprobs."""
-    import vllm
     from torch._dynamo import utils
+
+    import vllm
 
     prompts = [
         {"prompt_token_ids": [100 + row + place for place in range(PROMPT)]}

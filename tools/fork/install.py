@@ -8,10 +8,9 @@ import sysconfig
 from pathlib import Path
 
 from tools.fork import ForkError
-from tools.fork.command import run, step
-from tools.fork.release import ROOT, Release, build_requirements
-
-VENV = ROOT / ".venv"
+from tools.fork.bootstrap import VENV
+from tools.fork.command import Word, run, step
+from tools.fork.release import Release, build_requirements
 
 
 def device() -> str:
@@ -88,11 +87,10 @@ def install_requirements(release: Release, tree: Path) -> None:
     overrides.write_text(f"torch=={release.torch}\n")
     excludes.write_text("torchaudio\ntorchvision\n" if device() == "cpu" else "")
     requirements = tree / "requirements" / f"{device()}.txt"
+    options: list[Word] = ["--overrides", overrides, "--excludes", excludes]
     with step(f"what vLLM asks for ({requirements.name})"):
-        _pip(
-            "vLLM's requirements could not be installed; uv said:",
-            *("--overrides", overrides, "--excludes", excludes, "-r", requirements),
-        )
+        failure = "vLLM's requirements could not be installed; uv said:"
+        _pip(failure, *options, "-r", requirements)
 
 
 def install_editable(release: Release, tree: Path, wheel: Path) -> None:
@@ -105,11 +103,9 @@ def install_editable(release: Release, tree: Path, wheel: Path) -> None:
     # of this repository wherever Python is started from its root.
     options = ["--no-deps", "--no-build-isolation", "-C", "editable_mode=compat"]
     with step(f"vLLM {release.version} for {device()}, editable"):
-        _pip(
-            "upstream's setup.py failed; it said:",
-            *(*options, "--reinstall-package", "vllm", "-e", tree),
-            env=build_environment(release, device(), wheel),
-        )
+        env = build_environment(release, device(), wheel)
+        failure = "upstream's setup.py failed; it said:"
+        _pip(failure, *options, "--reinstall-package", "vllm", "-e", tree, env=env)
 
 
 def build_environment(release: Release, target: str, wheel: Path) -> dict[str, str]:
@@ -122,6 +118,6 @@ def build_environment(release: Release, target: str, wheel: Path) -> dict[str, s
     }
 
 
-def _pip(failure: str, *options: str | Path, env: dict[str, str] | None = None) -> None:
-    uv = [VENV / "bin/uv", "pip", "install", "-p", VENV / "bin/python"]
+def _pip(failure: str, *options: Word, env: dict[str, str] | None = None) -> None:
+    uv: list[Word] = [VENV / "bin/uv", "pip", "install", "-p", VENV / "bin/python"]
     run([*uv, *options], failure, env=env)

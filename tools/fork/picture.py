@@ -11,7 +11,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     """Draw stock above fork, one bar a batch.
 
     The first batch compiles in both and would dwarf the rest, so its bar is cut off
-    where the others end.
+    above the others.
 
     Args:
         result: The content of demo.json.
@@ -39,21 +39,24 @@ def draw(result: dict[str, Any], path: Path) -> None:
         for place, step in enumerate(run["steps"]):
             bottom = 0.0
             for it in step["compilations"]:
-                axis.bar(place, it["seconds"], 0.7, bottom, color=colours[it["function"]])
+                axis.bar(
+                    place, it["seconds"], 0.7, bottom, color=colours[it["function"]]
+                )
                 bottom += it["seconds"]
             axis.bar(place, step["seconds"] - bottom, 0.7, bottom, color=_OTHER)
-            height, cut = step["seconds"], step["seconds"] > top
-            axis.annotate(
-                f"{height:.1f} s, the first compilation ↑" if cut else f"{height:.2f} s",
-                (place, min(height, top)),
-                xytext=(4, -12) if cut else (0, 3),
-                textcoords="offset points",
-                ha="left" if cut else "center",
-                backgroundcolor="white" if cut else "none",
-                fontsize=9,
-            )
+            if step["seconds"] > top:
+                label = f"first compilation: {step['seconds']:.0f} s →"
+                style = {"rotation": 90, "color": "white", "va": "center"}
+                axis.text(place, top / 2, label, ha="center", fontsize=9, **style)
+            else:
+                label = f"{step['seconds']:.2f} s"
+                axis.text(
+                    place, step["seconds"] + top / 60, label, ha="center", fontsize=9
+                )
         axis.set_ylim(0, top)
-        axis.set_title(f"{variant}", loc="left", fontweight="bold")
+        again = sum(len(step["compilations"]) for step in run["steps"][1:])
+        title = f"{variant}: {again} recompilations after the first batch"
+        axis.set_title(title, loc="left", fontweight="bold")
         axis.set_ylabel("seconds")
         axis.spines[["top", "right"]].set_visible(False)
     steps = next(iter(variants.values()))["steps"]

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.fork import ForkError
+from tools.fork.bootstrap import ROOT
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-ROOT = Path(__file__).resolve().parents[2]
+PYPROJECT = ROOT / "pyproject.toml"
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,15 @@ class Release:
         return f"v{self.version}"
 
 
-def build_requirements(pyproject: Path = ROOT / "pyproject.toml") -> list[str]:
+def build_requirements(pyproject: Path = PYPROJECT) -> list[str]:
     """Return what upstream's setup.py imports, torch apart."""
     requires = tomllib.loads(pyproject.read_text("utf-8"))["build-system"]["requires"]
     return [line for line in requires if not line.startswith("torch")]
 
 
-def described(version: str | None, pyproject: Path = ROOT / "pyproject.toml") -> Release:
+def described(
+    version: str | None, pyproject: Path = ROOT / "pyproject.toml"
+) -> Release:
     """Read one release from ``[tool.fork]``.
 
     Args:

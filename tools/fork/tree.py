@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.fork import ForkError
+from tools.fork.bootstrap import ROOT
 from tools.fork.command import run
-from tools.fork.release import ROOT, Release
+from tools.fork.release import Release
 from tools.fork.unpack import unpack_sdist
 from tools.fork.weave import weave
 
@@ -61,8 +62,8 @@ def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -
     commits = _git(tree, "log", "--format=%s", f"{release.tag}..HEAD").splitlines()
     if commits not in ([], [SUBJECT]):
         raise ForkError(
-            f"{tree} has commits of its own ({', '.join(commits)}); move them elsewhere "
-            "or delete the folder, then run again."
+            f"{tree} has commits of its own ({', '.join(commits)}); move them "
+            "elsewhere or delete the folder, then run again."
         )
     stashed = bool(_git(tree, "status", "--porcelain", "--untracked-files=no"))
     if stashed:
@@ -100,7 +101,9 @@ def woven(overlay: Path, tree: Path, base: str) -> dict[str, bytes]:
         name = path.relative_to(overlay).as_posix()
         upstream = _committed(tree, base, name)
         if upstream is None:
-            raise ForkError(f"upstream's {name} is gone; fit our sparse source to that.")
+            raise ForkError(
+                f"upstream's {name} is gone; fit our sparse source to that."
+            )
         result[name] = weave(path.read_bytes(), upstream, name)
     for path in sorted(overlay.glob("tests/v1/**/*.py")):
         result[path.relative_to(overlay).as_posix()] = path.read_bytes()

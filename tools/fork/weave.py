@@ -162,14 +162,14 @@ def _weave_definition(
         yield _add_definition(source, ours, target, scope)
         return
     (theirs,) = namesakes
-    if type(theirs) is not type(ours):
-        raise target.misfit(name, theirs, "is another kind of definition")
     sparse = any(_is_bare(node, EllipsisType) for node in ours.body)
-    if sparse or isinstance(ours, ast.ClassDef):
+    if isinstance(ours, ast.ClassDef) and isinstance(theirs, ast.ClassDef):
         yield from _weave_header(source, ours, target, theirs, name)
-    if isinstance(ours, ast.ClassDef):
         yield from _weave_members(source, ours, target, theirs, f"{name}.")
+    elif isinstance(ours, ast.ClassDef) or isinstance(theirs, ast.ClassDef):
+        raise target.misfit(name, theirs, "is another kind of definition")
     elif sparse:
+        yield from _weave_header(source, ours, target, theirs, name)
         yield from _weave_body(source, ours, target, theirs, name)
     else:
         text = _moved(source, _start(ours), _stop(ours), target, theirs)
@@ -229,9 +229,7 @@ def _weave_run(source: _File, items: list[_Item], target: _File) -> Iterator[_Ed
         if item.old:
             start, stop = source.comment_start(item.node), _stop(item.node)
             text = _moved(source, start, stop, target, item.old)
-            yield _Edit(
-                _start(item.old), _stop(item.old), [] if item.anchor else text
-            )
+            yield _Edit(_start(item.old), _stop(item.old), [] if item.anchor else text)
         after = item
     if waiting and after and after.place:
         start, stop = _stop(after.node), _stop(waiting[-1])
@@ -284,10 +282,8 @@ def _runs(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
 
 def _adjacent(first: _Item, second: _Item) -> bool:
     """Tell whether nothing stands between two found statements."""
-    between = first.block
-    return first.block is second.block and (
-        between.index(second.place) - between.index(first.place) == 1
-    )
+    pairs = zip(first.block, first.block[1:], strict=False)
+    return any(a is first.place and b is second.place for a, b in pairs)
 
 
 def _add_import(node: ast.Import | ast.ImportFrom, target: _File) -> Iterator[_Edit]:
@@ -358,7 +354,8 @@ def _is_bare(node: ast.AST, kind: type) -> bool:
 def _start(node: ast.stmt) -> int:
     """Return the first line of a statement, decorators included, counted from 0."""
     decorators = getattr(node, "decorator_list", [])
-    return min(part.lineno for part in [node, *decorators]) - 1
+    lines: list[int] = [part.lineno for part in (node, *decorators)]
+    return min(lines) - 1
 
 
 def _stop(node: ast.stmt) -> int:

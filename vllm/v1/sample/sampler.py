@@ -17,7 +17,7 @@ class Sampler(nn.Module):
         logprobs_mode_override: LogprobsMode | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         ...
-        # Unbacked, as in gather_logprobs: compiled sampling (CPU) serves any batch.
+        # Unbacked, as in gather_logprobs: the CPU's sampling is compiled too.
         torch._dynamo.decorators.mark_unbacked(logits, 0)
 
         random_sampled, processed_logprobs = self.topk_topp_sampler(
@@ -35,11 +35,10 @@ class Sampler(nn.Module):
         token_ids: torch.Tensor,
     ) -> LogprobsTensors:
         ...
-        # Unbacked, or Dynamo compiles anew for a batch of 0, of 1 and of more. Only
-        # here: topk and gather above need no marks. The hint keeps Inductor's split
-        # reduction, which a small batch needs to fill a GPU.
-        torch._dynamo.decorators.mark_unbacked(logprobs, 0, hint_override=2)
-        torch._dynamo.decorators.mark_unbacked(token_logprobs, 0, hint_override=2)
+        # Unbacked, or Dynamo compiles a batch of 0, of 1 and of more apart. The hint
+        # keeps Inductor splitting the reduction at small batches (torch 2.12 on).
+        torch._dynamo.decorators.mark_unbacked(logprobs, 0, hint_override=8)
+        torch._dynamo.decorators.mark_unbacked(token_logprobs, 0, hint_override=8)
         torch._dynamo.maybe_mark_dynamic(logprobs, 1)
 
         token_ranks = batched_count_greater_than(logprobs, token_logprobs)

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: Copyright contributors to the vLLM project
+"""Ranks of sampled tokens are right, and one compilation serves every batch."""
+
+import pytest
+import torch
+
+from vllm.platforms import current_platform
+from vllm.v1.sample import sampler as sampler_module
+from vllm.v1.sample.logits_processor import LogitsProcessors
+from vllm.v1.sample.metadata import SamplingMetadata
+from vllm.v1.sample.ops import topk_topp_sampler
+from vllm.v1.sample.ops.logprobs import batched_count_greater_than
+from vllm.v1.sample.sampler import Sampler
+
+DEVICE = current_platform.device_type
+INF = float("inf")
+NAN = float("nan")
+
+# name: (rows, one value per row)
+CASES = {
+    "no ties": ([[1.0, 3.0, 2.0]], [2.0]),
+    "ties with the value": ([[2.0, 2.0, 1.0, 2.0]], [2.0]),
+    "all equal": ([[0.5] * 7, [0.5] * 7], [0.5, 0.5]),
+    "above the maximum": ([[1.0, 2.0, 3.0]], [4.0]),
+    "below the minimum": ([[1.0, 2.0, 3.0]], [0.0]),
+    "masked tokens": ([[-INF, -1.0, -INF, -2.0]], [-2.0]),
+    "the masked token itself": ([[-INF, -1.0, -INF, -2.0]], [-INF]),
+    "all masked": ([[-INF] * 4], [-INF]),
+    "NaN in the row": ([[NAN, 1.0, 2.0, NAN]], [1.0]),
+    "NaN as the value": ([[1.0, 2.0]], [NAN]),
+    "one column": ([[1.0], [2.0], [3.0]], [1.0, 3.0, 2.0]),
+    "one row and column": ([[1.0]], [1.0]),
+    "many rows": (
+        [[float((row * column) % 11) for column in range(40)] for row in range(33)],
+        [float(row % 12) for row in range(33)],
+    ),
+}
+
+
+class CountingBackend:
+    """Compiles as the platform does, and counts."""
+
+    def __init__(self):
+        self.compilations = 0
+        self.compile = torch._dynamo.lookup_backend(
+            current_platform.simple_compile_backend
+        )
+
+    def __call__(self, graph, example_inputs):
+        self.compilations += 1
+        return self.compile(graph, example_inputs)
+
+
+@pytest.fixture(autouse=True)
+def nothing_compiled():
+    torch._dynamo.reset()
+    with torch.inference_mode():
+        yield
+    torch._dynamo.reset()
+
+
+@pytest.fixture
+def backend(monkeypatch):
+    """Counts the compilations that `Sampler.gather_logprobs` causes."""
+    backend = CountingBackend()
+    op = batched_count_greater_than._torchdynamo_orig_callable
+    monkeypatch.setattr(
+        sampler_module,
+        "batched_count_greater_than",
+        torch.compile(op, backend=backend),
+    )
+    return backend
+
+
+def eager_ranks(logprobs, values):
+    return [
+        sum(entry >= value for entry in row)
+        for row, (value,) in zip(logprobs.tolist(), values.tolist(), strict=False)
+    ]
+
+
+def random_logprobs(batch, vocabulary):
+    generator = torch.Generator().manual_seed(batch * 1000 + vocabulary)
+    logits = torch.randn(batch, vocabulary, generator=generator)
+    # Few distinct values, so that there are ties.
+    return logits.mul(4).round().log_softmax(-1).to(DEVICE)
+
+
+def tokens_for(logprobs):
+    batch, vocabulary = logprobs.shape
+    return torch.arange(batch, device=DEVICE).mul(7).remainder(vocabulary)
+
+
+def gather(batch, vocabulary, num_logprobs=3):
+    """Gather the logprobs of a batch and check every part against eager."""
+    logprobs = random_logprobs(batch, vocabulary)
+    token_ids = tokens_for(logprobs)
+    before = logprobs.clone()
+
+    indices, gathered, ranks, *_ = Sampler.gather_logprobs(
+        logprobs, num_logprobs, token_ids
+    )
+
+    top = before.topk(num_logprobs, dim=-1)
+    own = before.gather(-1, token_ids.unsqueeze(-1))
+    expected = torch.cat((token_ids.unsqueeze(-1), top.indices), dim=1)
+    assert indices.dtype == torch.int32
+    assert torch.equal(indices.long(), expected)
+    assert torch.equal(gathered, torch.cat((own, top.values), dim=1))
+    assert ranks.dtype == torch.int64
+    assert ranks.shape == (batch,)
+    assert ranks.tolist() == eager_ranks(before, own)
+    assert torch.equal(logprobs, before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("case", CASES)
+def test_counts_entries_at_or_above_the_value(case, dtype):
+    rows, values = CASES[case]
+    x = torch.tensor(rows, dtype=dtype, device=DEVICE)
+    values = torch.tensor(values, dtype=dtype, device=DEVICE).unsqueeze(-1)
+
+    counts = batched_count_greater_than(x, values)
+
+    assert counts.dtype == torch.int64
+    assert counts.shape == (len(rows),)
+    assert counts.tolist() == eager_ranks(x, values)
+
+
+def test_batches_that_disagree_raise_instead_of_broadcasting():
+    x = torch.zeros(4, 8, device=DEVICE)
+
+    with pytest.raises((RuntimeError, AssertionError)):
+        batched_count_greater_than(x, x[:1, :1])
+    with pytest.raises((RuntimeError, AssertionError)):
+        batched_count_greater_than(x[:1], x[:, :1])
+
+
+@pytest.mark.parametrize("num_logprobs", [0, 1, 5])
+@pytest.mark.parametrize("batch", [0, 1, 4])
+def test_gather_logprobs_equals_eager(batch, num_logprobs):
+    gather(batch, vocabulary=50, num_logprobs=num_logprobs)
+
+
+@pytest.mark.parametrize("batches", [(1, 2, 8), (8, 1), (0, 1, 2), (2, 1, 0)], ids=str)
+def test_one_compilation_serves_every_batch(backend, batches):
+    for batch in batches:
+        gather(batch, vocabulary=50)
+
+    assert backend.compilations == 1
+
+
+def test_one_compilation_serves_every_vocabulary(backend):
+    for vocabulary in (50, 1000, 20):
+        gather(batch=4, vocabulary=vocabulary)
+
+    assert backend.compilations == 1
+
+
+def test_one_compilation_serves_batch_and_vocabulary_together(backend):
+    for batch, vocabulary in ((1, 50), (2, 1000), (0, 20), (8, 50)):
+        gather(batch, vocabulary)
+
+    assert backend.compilations == 1
+
+
+def test_gathering_twice_from_the_same_tensor(backend):
+    logprobs = random_logprobs(3, 50)
+    token_ids = tokens_for(logprobs)
+
+    first = Sampler.gather_logprobs(logprobs, 2, token_ids)
+    second = Sampler.gather_logprobs(logprobs, 2, token_ids)
+
+    assert all(torch.equal(*pair) for pair in zip(first[:3], second[:3], strict=False))
+    assert backend.compilations == 1
+
+
+@pytest.mark.skipif(
+    not (
+        current_platform.is_cpu()
+        and hasattr(topk_topp_sampler, "compiled_random_sample")
+    ),
+    reason="random sampling is not compiled here",
+)
+@pytest.mark.parametrize("top_p", [None, 0.9])
+@pytest.mark.parametrize("batches", [(1, 2, 8), (8, 1), (2, 0)], ids=str)
+def test_one_compilation_of_random_sampling(monkeypatch, batches, top_p):
+    backend = CountingBackend()
+    op = topk_topp_sampler.compiled_random_sample._torchdynamo_orig_callable
+    monkeypatch.setattr(
+        topk_topp_sampler,
+        "compiled_random_sample",
+        torch.compile(op, dynamic=True, backend=backend),
+    )
+    sampler = Sampler()
+    for batch in batches:
+        none = torch.zeros(batch, device=DEVICE)
+        metadata = SamplingMetadata(
+            temperature=torch.full((batch,), 0.7, device=DEVICE),
+            all_greedy=False,
+            all_random=True,
+            top_p=None if top_p is None else torch.full((batch,), top_p),
+            top_k=None,
+            generators={},
+            max_num_logprobs=None,
+            no_penalties=True,
+            prompt_token_ids=None,
+            frequency_penalties=none,
+            presence_penalties=none,
+            repetition_penalties=none,
+            output_token_ids=[[] for _ in range(batch)],
+            allowed_token_ids_mask=None,
+            bad_words_token_ids={},
+            logitsprocs=LogitsProcessors(),
+        )
+        # One token per row is certain; it must be the one that is drawn.
+        logits = torch.full((batch, 50), -INF, device=DEVICE)
+        certain = tokens_for(logits)
+        logits.scatter_(1, certain.unsqueeze(-1), 0.0)
+
+        sampled, _ = sampler.sample(logits, metadata)
+
+        assert sampled.tolist() == certain.tolist()
+
+    assert backend.compilations == 1
