@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from tools.fork import install
-from tools.fork.bootstrap import ROOT, VENV
+from tools.fork.bootstrap import ROOT
 from tools.fork.command import step
 from tools.fork.fetch import fetch
 from tools.fork.release import Release
@@ -42,20 +42,18 @@ def make(release: Release) -> Trees:
     device = install.device()
     digests = (*release.digests["sdist"], *release.digests[f"{device}-wheel"])
     inputs = "\n".join([sys.version, str(ROOT), release.torch, device, *digests])
-    stamp = VENV / ".fork-installed"
     generated = trees(release).fork / "vllm/_version.py"
-    done = stamp.exists() and stamp.read_text() == inputs and generated.exists()
-    if not done:
-        stamp.unlink(missing_ok=True)
-        install.install_torch(release)
-    made = make_trees(release)
-    if not done:
-        install.install_requirements(release, made.fork)
-        with step(f"the compiled extensions for {device}"):
-            wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
-            unpack_extensions(wheel, made.fork)
-        install.install_editable(release, made.fork, wheel)
-        stamp.write_text(inputs)
+    if install.installed(inputs) and generated.exists():
+        made = make_trees(release)
+    else:
+        with install.installing(inputs) as options:
+            install.install_torch(release, *options)
+            made = make_trees(release)
+            install.install_requirements(release, made.fork, *options)
+            with step(f"the compiled extensions for {device}"):
+                wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
+                unpack_extensions(wheel, made.fork)
+            install.install_editable(release, made.fork, wheel)
     share_built_files(made)
     return made
 

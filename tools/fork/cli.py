@@ -29,9 +29,7 @@ def main(arguments: list[str]) -> int:
         return commands[options.command](described(options.release or None))
     except ForkError as error:
         print(f"\n{error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("\nInterrupted; run the same command to go on.", file=sys.stderr)
-    return 1
+        return 1
 
 
 def _build(release: Release) -> int:

@@ -88,7 +88,10 @@ def summary(result: Json) -> str:
         parts.append(
             f"{variant} recompiled {len(again)} times and lost {seconds:.2f} s"
         )
-    return f"After the first batch, {', '.join(parts)}; greedy output is the same."
+    return (
+        f"After the first batch, {', '.join(parts)}. Greedy tokens, ranks and logprobs "
+        "are the same, bit for bit."
+    )
 
 
 def recompilations(steps: list[Json]) -> list[Json]:

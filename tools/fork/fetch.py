@@ -1,6 +1,7 @@
 """Fetch a release's files by package name, and trust only their digests."""
 
 import hashlib
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -34,6 +35,8 @@ def fetch(release: Release, kind: str, downloads: Path) -> Path:
             f"pyproject.toml has no {kind} digest for vLLM {release.version}."
         )
     downloads.mkdir(parents=True, exist_ok=True)
+    for interrupted in downloads.glob(".partial-*"):
+        shutil.rmtree(interrupted)
     stem = f"{package.replace('-', '_')}-{release.version}"
     suffix = ".tar.gz" if kind == "sdist" else ".whl"
     for path in downloads.glob(f"{stem}*{suffix}"):
@@ -51,7 +54,7 @@ def _download(package: str, release: Release, kind: str, folder: Path) -> None:
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{package}=={release.version} {' '.join(hashes)}\n")
     only = "--no-binary" if kind == "sdist" else "--only-binary"
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    pip = [sys.executable, "-m", "pip", "download", "--no-deps"]
     options = ["--require-hashes", only, ":all:", "--no-build-isolation"]
     # pip drops an sdist whose setup.py computes another version than its name has.
     version = {"VLLM_VERSION_OVERRIDE": release.version}
@@ -73,7 +76,7 @@ def _explain(name: str, said: str) -> ForkError:
             "pyproject.toml: it is damaged or not the release. It was not opened; run "
             "again, and if it stays so, do not trust this package index."
         )
-    if "Retrying (" in said or "connection" in said.lower():
+    if "(from versions: none)" in said:
         return ForkError(
             f"{name} could not be fetched: the package index does not answer. Check "
             "the network and `pip config list`, then run the same command again."

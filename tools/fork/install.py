@@ -5,12 +5,17 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import VENV
 from tools.fork.command import Word, run, step
 from tools.fork.release import Release, build_requirements
+
+_STAMP = VENV / ".fork-installed"
+_UNFINISHED = "unfinished"
 
 
 def device() -> str:
@@ -41,7 +46,26 @@ def check_compiler() -> None:
         )
 
 
-def install_torch(release: Release) -> None:
+def installed(inputs: str) -> bool:
+    """Tell whether an installation from ``inputs`` has been finished."""
+    return _STAMP.exists() and _STAMP.read_text() == inputs
+
+
+@contextmanager
+def installing(inputs: str) -> Iterator[list[Word]]:
+    """Record that an installation began, and at the end from which inputs.
+
+    Yields:
+        What to tell uv: after an interruption a package may be there in part, and
+        would pass for installed.
+    """
+    again: list[Word] = ["--reinstall"] if installed(_UNFINISHED) else []
+    _STAMP.write_text(_UNFINISHED)
+    yield again
+    _STAMP.write_text(inputs)
+
+
+def install_torch(release: Release, *options: Word) -> None:
     """Install the release's torch and what upstream's setup.py imports.
 
     Without a GPU, torch's own index is asked first: its CPU build is much smaller.
@@ -49,14 +73,14 @@ def install_torch(release: Release) -> None:
     Raises:
         ForkError: No network, or no such torch for this Python.
     """
-    wanted = [f"torch=={release.torch}", *build_requirements()]
+    wanted = [*options, f"torch=={release.torch}", *build_requirements()]
     with step(f"torch {release.torch}, and what upstream builds with"):
         if not (device() == "cpu" and _install_cpu_torch(wanted)):
             _pip("torch could not be installed; uv said:", *wanted)
     print(f"    {_describe_torch()}")
 
 
-def _install_cpu_torch(wanted: list[str]) -> bool:
+def _install_cpu_torch(wanted: list[Word]) -> bool:
     try:
         _pip("", "--torch-backend=cpu", *wanted, env={"UV_HTTP_RETRIES": "0"})
     except ForkError:
@@ -65,17 +89,16 @@ def _install_cpu_torch(wanted: list[str]) -> bool:
 
 
 def _describe_torch() -> str:
-    code = "import torch; print(torch.__version__, torch.__path__[0])"
+    code = "import torch as t; print(t.__version__, t.version.cuda, t.__path__[0])"
     printed = run([sys.executable, "-c", code], "torch cannot be imported:").decode()
-    version, folder = printed.split(maxsplit=1)
-    package = Path(folder.strip())
-    folders = [package, package.with_name("nvidia"), package.with_name("triton")]
+    version, cuda, folder = printed.strip().split(maxsplit=2)
+    folders = [Path(folder).with_name(name) for name in ("torch", "nvidia", "triton")]
     size = sum(file.lstat().st_size for it in folders for file in it.rglob("*"))
-    build = "the small CPU build" if version.endswith("+cpu") else "the CUDA build"
+    build = "the CPU build" if cuda == "None" else f"the build for CUDA {cuda}"
     return f"torch {version}: {build}, {size / 1e9:.1f} GB"
 
 
-def install_requirements(release: Release, tree: Path) -> None:
+def install_requirements(release: Release, tree: Path, *options: Word) -> None:
     """Install what the release asks for on this device.
 
     Raises:
@@ -87,10 +110,10 @@ def install_requirements(release: Release, tree: Path) -> None:
     overrides.write_text(f"torch=={release.torch}\n")
     excludes.write_text("torchaudio\ntorchvision\n" if device() == "cpu" else "")
     requirements = tree / "requirements" / f"{device()}.txt"
-    options: list[Word] = ["--overrides", overrides, "--excludes", excludes]
+    wanted: list[Word] = ["--overrides", overrides, "--excludes", excludes]
     with step(f"what vLLM asks for ({requirements.name})"):
         failure = "vLLM's requirements could not be installed; uv said:"
-        _pip(failure, *options, "-r", requirements)
+        _pip(failure, *options, *wanted, "-r", requirements)
 
 
 def install_editable(release: Release, tree: Path, wheel: Path) -> None:
@@ -102,20 +125,15 @@ def install_editable(release: Release, tree: Path, wheel: Path) -> None:
     # compat: a plain path entry. An import hook would lose against the vllm/ folder
     # of this repository wherever Python is started from its root.
     options = ["--no-deps", "--no-build-isolation", "-C", "editable_mode=compat"]
-    with step(f"vLLM {release.version} for {device()}, editable"):
-        env = build_environment(release, device(), wheel)
-        failure = "upstream's setup.py failed; it said:"
-        _pip(failure, *options, "--reinstall-package", "vllm", "-e", tree, env=env)
-
-
-def build_environment(release: Release, target: str, wheel: Path) -> dict[str, str]:
-    """Return what tells upstream's setup.py to build ``release`` around ``wheel``."""
-    return {
+    env = {
         "SETUPTOOLS_SCM_PRETEND_VERSION": release.version,
-        "VLLM_TARGET_DEVICE": target,
+        "VLLM_TARGET_DEVICE": device(),
         "VLLM_USE_PRECOMPILED": "1",
         "VLLM_PRECOMPILED_WHEEL_LOCATION": str(wheel),
     }
+    with step(f"vLLM {release.version} for {device()}, editable"):
+        failure = "upstream's setup.py failed; it said:"
+        _pip(failure, *options, "--reinstall-package", "vllm", "-e", tree, env=env)
 
 
 def _pip(failure: str, *options: Word, env: dict[str, str] | None = None) -> None:

@@ -1,0 +1,64 @@
+"""A miniature release and a change to it."""
+
+import io
+import tarfile
+from pathlib import Path
+
+VERSION = "9.9.9"
+SAMPLER = b'''"""Upstream's module."""
+
+import torch
+
+
+class Sampler:
+    @staticmethod
+    def gather(logprobs, token_ids):
+        """Upstream's words."""
+        values = logprobs.gather(-1, token_ids)
+
+        # Upstream's comment.
+        ranks = count(logprobs, values)
+        return ranks
+'''
+OVERLAY = b"""class Sampler:
+    @staticmethod
+    def gather(logprobs, token_ids):
+        ...
+        # Ours.
+        mark(logprobs, 0)
+
+        ranks = count(logprobs, values)
+        ...
+"""
+# pip asks an sdist for its metadata; this answers without setuptools.
+BACKEND = f"""
+import pathlib
+def prepare_metadata_for_build_wheel(folder, settings=None):
+    info = pathlib.Path(folder, "vllm-{VERSION}.dist-info")
+    info.mkdir()
+    info.joinpath("METADATA").write_text(
+        "Metadata-Version: 2.1\\nName: vllm\\nVersion: {VERSION}\\n")
+    return info.name
+""".encode()
+FILES = {
+    "PKG-INFO": f"Metadata-Version: 2.1\nName: vllm\nVersion: {VERSION}\n".encode(),
+    "vllm.egg-info/PKG-INFO": b"",
+    "pyproject.toml": b"[build-system]\nrequires = []\n"
+    b'build-backend = "backend"\nbackend-path = ["."]\n',
+    "backend.py": BACKEND,
+    ".gitignore": b"*.so\n/vllm/_version.py\n/ignored.txt\n",
+    "ignored.txt": b"tracked upstream although ignored\n",
+    "vllm/__init__.py": b"",
+    "vllm/_version.py": b"version = 0\n",
+    "vllm/v1/sample/sampler.py": SAMPLER,
+}
+
+
+def make_archive(path: Path, files: dict[str, bytes]) -> Path:
+    """Write a .tar.gz with these members."""
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return path

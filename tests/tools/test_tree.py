@@ -1,0 +1,185 @@
+"""The trees: the release as one commit, ours on top, stock beside it."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fake_release import SAMPLER, VERSION
+from tools.fork import ForkError, tree
+from tools.fork.release import Release
+from tools.fork.tree import Trees
+
+MODULE = "vllm/v1/sample/sampler.py"
+WOVEN = SAMPLER.replace(
+    b"        # Upstream's comment",
+    b"        # Ours.\n        mark(logprobs, 0)\n\n        # Upstream's comment",
+)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Trees:
+    return Trees(tmp_path / "build/fork", tmp_path / "build/stock")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_the_release_is_one_commit_and_ours_another(
+    release: Release, sdist: Path, made: Trees, overlay: Path
+) -> None:
+    tree.make_fork(release, sdist, made.fork, overlay)
+
+    assert git(made.fork, "log", "--format=%s %D").splitlines() == [
+        f"{tree.SUBJECT} HEAD -> fork",
+        f"vLLM {VERSION} tag: v{VERSION}",
+    ]
+    assert git(made.fork, "diff", "--name-only", f"v{VERSION}", "HEAD") == (
+        f"tests/v1/sample/test_new.py\n{MODULE}"
+    )
+    assert (made.fork / MODULE).read_bytes() == WOVEN
+    assert not git(made.fork, "status", "--porcelain")
+
+
+def test_the_sdist_is_committed_whole_but_for_its_metadata(
+    release: Release, sdist: Path, made: Trees, overlay: Path
+) -> None:
+    tree.make_fork(release, sdist, made.fork, overlay)
+
+    files = git(made.fork, "ls-tree", "-r", "--name-only", f"v{VERSION}").splitlines()
+    assert "ignored.txt" in files
+    assert not {"PKG-INFO", "vllm.egg-info/PKG-INFO", "vllm/_version.py"} & {*files}
+
+
+def test_stock_is_the_release_and_shares_what_was_built(
+    release: Release, sdist: Path, made: Trees, overlay: Path
+) -> None:
+    tree.make_fork(release, sdist, made.fork, overlay)
+    (made.fork / "vllm/_C.so").write_bytes(b"compiled")
+
+    tree.make_stock(release, made)
+    tree.share_built_files(made)
+
+    assert (made.stock / MODULE).read_bytes() == SAMPLER
+    assert (made.stock / "vllm/_C.so").samefile(made.fork / "vllm/_C.so")
+    assert not git(made.stock, "status", "--porcelain")
+
+
+def test_twice_is_the_same_as_once(
+    release: Release, sdist: Path, made: Trees, overlay: Path
+) -> None:
+    def make() -> str:
+        assert not tree.make_fork(release, sdist, made.fork, overlay)
+        tree.make_stock(release, made)
+        tree.share_built_files(made)
+        return git(made.fork, "rev-parse", "HEAD")
+
+    assert make() == make()
+
+
+def test_a_changed_overlay_replaces_our_commit(
+    release: Release, sdist: Path, made: Trees, overlay: Path
+) -> None:
+    tree.make_fork(release, sdist, made.fork, overlay)
+    source = overlay / MODULE
+    source.write_bytes(source.read_bytes().replace(b"logprobs, 0", b"logprobs, 1"))
+    (overlay / "tests/v1/sample/test_new.py").unlink()
+
+    tree.make_fork(release, sdist, made.fork, overlay)
+
+    assert b"mark(logprobs, 1)" in (made.fork / MODULE).read_bytes()
+    assert git(made.fork, "rev-list", "--count", "HEAD") == "2"
+    assert git(made.fork, "diff", "--name-only", f"v{VERSION}", "HEAD") == MODULE
+
+
+def test_edits_in_the_tree_are_kept(
+    release: Release, sdist: Path, made: Trees, overlay: Path
+) -> None:
+    tree.make_fork(release, sdist, made.fork, overlay)
+    (made.fork / MODULE).write_text("mine\n")
+
+    assert tree.make_fork(release, sdist, made.fork, overlay)
+
+    assert (made.fork / MODULE).read_bytes() == WOVEN
+    assert "+mine" in git(made.fork, "stash", "show", "--patch")
+
+
+def test_commits_in_the_tree_are_not_thrown_away(
+    release: Release, sdist: Path, made: Trees, overlay: Path
+) -> None:
+    tree.make_fork(release, sdist, made.fork, overlay)
+    identity = ["-c", "user.name=A", "-c", "user.email=a@b"]
+    git(made.fork, *identity, "commit", "--allow-empty", "-m", "mine")
+
+    with pytest.raises(ForkError, match=r"commits of its own \(mine"):
+        tree.make_fork(release, sdist, made.fork, overlay)
+
+
+def test_a_change_that_no_longer_fits_leaves_the_tree_alone(
+    release: Release, sdist: Path, made: Trees, overlay: Path
+) -> None:
+    tree.make_fork(release, sdist, made.fork, overlay)
+    source = overlay / MODULE
+    source.write_bytes(source.read_bytes().replace(b"ranks = count", b"other = count"))
+
+    with pytest.raises(ForkError, match="has no anchor left"):
+        tree.make_fork(release, sdist, made.fork, overlay)
+    assert (made.fork / MODULE).read_bytes() == WOVEN
+
+
+def test_a_module_that_is_gone(
+    release: Release, sdist: Path, made: Trees, overlay: Path
+) -> None:
+    (overlay / MODULE).rename(overlay / "vllm/v1/sample/renamed.py")
+
+    with pytest.raises(ForkError, match=r"sample/renamed\.py is gone"):
+        tree.make_fork(release, sdist, made.fork, overlay)
+
+
+def killed_at(call: int, work: Callable[[], object]) -> bool:
+    """Do ``work`` in a child that is killed at its git call of this number."""
+    child = os.fork()
+    if not child:
+        calls, plain = 0, tree._git
+
+        def counting(folder: Path, *arguments: str | Path) -> str:
+            nonlocal calls
+            calls += 1
+            if calls == call:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return plain(folder, *arguments)
+
+        tree._git = counting
+        work()
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def test_a_killed_build_recovers(
+    release: Release, sdist: Path, made: Trees, overlay: Path
+) -> None:
+    def work() -> None:
+        tree.make_fork(release, sdist, made.fork, overlay)
+        tree.make_stock(release, made)
+
+    source = overlay / MODULE
+    call = 1
+    # Further on each time, and with another change each time, so that there is
+    # something to do wherever the last kill left off.
+    while killed_at(call, work):
+        ours = source.read_bytes()
+        source.write_bytes(ours.replace(b", 0)", b", 0, 0)"))
+        call += 1
+    work()
+
+    assert call > 10
+    assert (made.stock / MODULE).read_bytes() == SAMPLER
+    assert (made.fork / MODULE).read_bytes().count(b", 0") == call
+    assert git(made.fork, "rev-list", "--count", "HEAD") == "2"

@@ -1,0 +1,254 @@
+"""Weaving: our statements go in, every other byte stays, and nothing is guessed."""
+
+import textwrap
+
+import pytest
+
+from tools.fork import ForkError
+from tools.fork.weave import weave
+
+UPSTREAM = '''\
+"""Upstream's module."""
+
+import torch
+
+LIMIT = 3  # unrelated
+
+
+@decorated(dynamic=True)
+def op(x):
+    """Upstream's words."""
+    return x + 1
+
+
+class Sampler(Base):
+    """Upstream's class."""
+
+    @staticmethod
+    def gather(x, y):
+        """Upstream's words."""
+        first = x.first()
+        with context(x):
+            # Upstream's comment.
+            second = op(x)
+            third = op(y)
+        return first, second, third
+
+    def other(self): return 1
+'''
+
+
+def woven(ours: str, upstream: str = UPSTREAM) -> str:
+    ours = textwrap.dedent(ours).lstrip("\n")
+    return weave(ours.encode(), upstream.encode(), "module.py").decode()
+
+
+def in_gather(body: str, upstream: str = UPSTREAM) -> str:
+    """Weave a sparse `Sampler.gather` with this body."""
+    header = "class Sampler(Base):\n    @staticmethod\n    def gather(x, y):\n"
+    return woven(header + textwrap.indent(textwrap.dedent(body), " " * 8), upstream)
+
+
+def misfit(body: str, upstream: str = UPSTREAM) -> str:
+    with pytest.raises(ForkError) as error:
+        in_gather(body, upstream)
+    return str(error.value)
+
+
+def test_inserts_above_the_anchor_and_its_comment() -> None:
+    result = in_gather("...\n# Why.\nmark(x)\n\nsecond = op(x)\n...")
+
+    comment = "            # Upstream's comment.\n"
+    added = "            # Why.\n            mark(x)\n\n"
+    assert result == UPSTREAM.replace(comment, added + comment)
+
+
+def test_inserts_below_the_anchor() -> None:
+    result = in_gather("...\nthird = op(y)\nmark(\n    y\n)\n...")
+
+    anchor = "            third = op(y)\n"
+    added = "            mark(\n                y\n            )\n"
+    assert result == UPSTREAM.replace(anchor, anchor + added)
+
+
+def test_inserts_between_two_anchors() -> None:
+    result = in_gather("...\nsecond = op(x)\nmark(y)\nthird = op(y)\n...")
+
+    anchor = "            third = op(y)\n"
+    assert result == UPSTREAM.replace(anchor, "            mark(y)\n" + anchor)
+
+
+def test_weaving_twice_is_weaving_once() -> None:
+    body = "...\nfirst = x.first()\nmark(x)\n...\nmark(y)\nsecond = op(x)\n..."
+    once = in_gather(body)
+
+    assert once != UPSTREAM
+    assert in_gather(body, once) == once
+
+
+def test_replaces_a_statement() -> None:
+    body = "...\n# instead of: first = x.first()\nfirst = x.last()\n..."
+    once = in_gather(body)
+
+    assert once == UPSTREAM.replace("x.first()", "x.last()")
+    assert in_gather(body, once) == once
+
+
+def test_replacing_what_is_gone_inserts() -> None:
+    result = in_gather(
+        "...\n# Why.\n# instead of: mark(x, 1)\nmark(x)\nsecond = op(x)\n..."
+    )
+
+    assert "            # Why.\n            mark(x)\n" in result
+    assert "instead of" not in result
+
+
+def test_where_upstream_has_both_the_other_goes() -> None:
+    upstream = UPSTREAM.replace("second =", "mark(x, 1)\n            second =")
+    upstream = upstream.replace("first =", "mark(x)\n        first =")
+
+    result = in_gather(
+        "...\n# instead of: mark(x, 1)\nmark(x)\nfirst = x.first()\n...", upstream
+    )
+
+    assert result == upstream.replace("            mark(x, 1)\n", "")
+
+
+def test_a_complete_function_replaces_upstreams() -> None:
+    ours = '@decorated\ndef op(x):\n    """Ours."""\n    return x\n'
+    result = woven(ours)
+
+    assert result.startswith(UPSTREAM[: UPSTREAM.index("@decorated")] + ours)
+    assert result.endswith(UPSTREAM[UPSTREAM.index("\n\nclass") :])
+    assert woven(ours, result) == result
+
+
+def test_a_sparse_function_takes_decorators_and_signature_over() -> None:
+    result = woven(
+        "@decorated()\ndef op(\n    x, y=1\n):\n    ...\n    return x + 1\n    ...\n"
+    )
+
+    old = "@decorated(dynamic=True)\ndef op(x):\n"
+    assert result == UPSTREAM.replace(old, "@decorated()\ndef op(\n    x, y=1\n):\n")
+
+
+def test_adds_functions_methods_and_imports() -> None:
+    ours = """
+        import torch
+        import torch.nn as nn
+        from a import b, c
+
+        class Sampler(Base):
+            # Why.
+            def added(self):
+                return 2
+
+        def new():
+            return 3
+        """
+    result = woven(ours)
+
+    assert "import torch\nimport torch.nn as nn\nfrom a import b, c\n\nLIMIT" in result
+    assert (
+        "    def other(self): return 1\n\n    # Why.\n    def added(self):\n" in result
+    )
+    assert result.endswith("        return 2\n\n\ndef new():\n    return 3\n")
+    assert woven(ours, result) == result
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("indent", ["    ", "\t"])
+def test_keeps_line_ends_and_indentation(newline: str, indent: str) -> None:
+    upstream = UPSTREAM.replace("    ", indent).replace("\n", newline)
+
+    result = in_gather("...\nmark(x)\nsecond = op(x)\n...", upstream)
+
+    added = f"{indent * 3}mark(x){newline}"
+    at = result.index(added)
+    assert result[:at] + result[at + len(added) :] == upstream
+
+
+def test_keeps_a_missing_last_newline_and_other_scripts() -> None:
+    upstream = UPSTREAM.replace("unrelated", "größer 温度 \x0c\u2028").rstrip("\n")
+
+    result = in_gather("...\nmark(x)\nsecond = op(x)\n...", upstream)
+
+    assert result.replace("            mark(x)\n", "") == upstream
+
+
+def test_no_anchor() -> None:
+    assert misfit("...\nmark(x)\n...") == (
+        "upstream's module.py: in `Sampler.gather`, `mark(x)` has no anchor left "
+        "beside it; fit our sparse source to this release."
+    )
+
+
+def test_an_anchor_twice() -> None:
+    upstream = UPSTREAM.replace("third = op(y)", "second = op(x)")
+
+    said = misfit("...\nmark(x)\nsecond = op(x)\n...", upstream)
+
+    assert "in `Sampler.gather`, `second = op(x)` is there more than once" in said
+
+
+def test_anchors_out_of_order() -> None:
+    said = misfit("...\nsecond = op(x)\nmark(x)\n...\nfirst = x.first()\n...")
+
+    assert "`first = x.first()` comes in another order" in said
+
+
+def test_anchors_that_are_no_longer_neighbours() -> None:
+    said = misfit("...\nfirst = x.first()\nmark(x)\nsecond = op(x)\n...")
+
+    assert "`second = op(x)` has other code before it" in said
+
+
+def test_an_anchor_that_shares_its_line() -> None:
+    upstream = UPSTREAM.replace("first = x.first()", "first = x.first(); pass")
+
+    said = misfit("...\nmark(x)\nfirst = x.first()\n...", upstream)
+
+    assert "`first = x.first()` shares its line" in said
+
+
+def test_a_sparse_function_must_be_open_at_both_ends() -> None:
+    assert "only `...` may" in misfit("first = x.first()\n...")
+    assert "only `...` may" in misfit("...\nfirst = x.first()")
+
+
+def test_dots_inside_a_statement() -> None:
+    assert "has a `...` inside" in misfit("...\nwith context(x):\n    ...\n...")
+
+
+def test_a_definition_that_is_gone() -> None:
+    lost = "    def lost(self):\n        ...\n        a()\n        ...\n"
+    with pytest.raises(ForkError, match=r"in `Sampler\.lost`, .* is gone"):
+        woven(
+            "class Sampler(Base):\n    def lost(self):\n        ...\n        a()\n        ...\n"
+        )
+    with pytest.raises(ForkError, match="in `Lost`, `class Lost:` is gone"):
+        woven(f"class Lost:\n{lost}")
+
+
+def test_a_definition_that_is_there_twice_or_of_another_kind() -> None:
+    with pytest.raises(ForkError, match=r"`op`.* more than once"):
+        woven("def op(x):\n    return x\n", UPSTREAM + "\ndef op(): pass\n")
+    with pytest.raises(ForkError, match="another kind"):
+        woven("def Sampler():\n    return 1\n")
+
+
+def test_our_source_must_hold_definitions_only() -> None:
+    with pytest.raises(ForkError, match="`LIMIT = 4` is neither import nor"):
+        woven("LIMIT = 4\n")
+
+
+def test_text_that_cannot_be_moved_is_refused() -> None:
+    said = misfit('...\nmark("""a\n  b""")\nsecond = op(x)\n...')
+
+    assert "twice" in said
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("def", "a = 1\n"), ("a = 1\n", "def")])
+def test_a_file_that_is_not_python(ours: str, theirs: str) -> None:
+    with pytest.raises(ForkError, match=r"module\.py is not valid Python"):
+        woven(ours, theirs)

@@ -1,0 +1,1 @@
+"""Our tools; upstream has a folder of this name too."""
