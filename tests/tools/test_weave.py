@@ -223,9 +223,7 @@ def test_dots_inside_a_statement() -> None:
 def test_a_definition_that_is_gone() -> None:
     lost = "    def lost(self):\n        ...\n        a()\n        ...\n"
     with pytest.raises(ForkError, match=r"in `Sampler\.lost`, .* is gone"):
-        woven(
-            "class Sampler(Base):\n    def lost(self):\n        ...\n        a()\n        ...\n"
-        )
+        woven(f"class Sampler(Base):\n{lost}")
     with pytest.raises(ForkError, match="in `Lost`, `class Lost:` is gone"):
         woven(f"class Lost:\n{lost}")
 
