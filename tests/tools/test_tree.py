@@ -22,7 +22,8 @@ WOVEN = SAMPLER.replace(
 
 @pytest.fixture
 def made(tmp_path: Path) -> Trees:
-    return Trees(tmp_path / "build/fork", tmp_path / "build/stock")
+    build = tmp_path / "build"
+    return Trees(build / "fork", build / "stock", build / "package", build / "scratch")
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -64,8 +65,8 @@ def test_stock_is_the_release_and_shares_what_was_built(
     tree.make_fork(release, sdist, made.fork, overlay)
     (made.fork / "vllm/_C.so").write_bytes(b"compiled")
 
-    tree.make_stock(release, made)
-    tree.share_built_files(made)
+    tree.make_worktree(made.fork, made.stock, release.tag)
+    tree.share_built_files(made.fork, made.stock)
 
     assert (made.stock / MODULE).read_bytes() == SAMPLER
     assert (made.stock / "vllm/_C.so").samefile(made.fork / "vllm/_C.so")
@@ -77,8 +78,8 @@ def test_twice_is_the_same_as_once(
 ) -> None:
     def make() -> str:
         assert not tree.make_fork(release, sdist, made.fork, overlay)
-        tree.make_stock(release, made)
-        tree.share_built_files(made)
+        tree.make_worktree(made.fork, made.stock, release.tag)
+        tree.share_built_files(made.fork, made.stock)
         return git(made.fork, "rev-parse", "HEAD")
 
     assert make() == make()
@@ -167,7 +168,7 @@ def test_a_killed_build_recovers(
 ) -> None:
     def work() -> None:
         tree.make_fork(release, sdist, made.fork, overlay)
-        tree.make_stock(release, made)
+        tree.make_worktree(made.fork, made.stock, release.tag)
 
     source = overlay / MODULE
     call = 1

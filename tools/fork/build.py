@@ -9,7 +9,7 @@ from tools.fork.bootstrap import ROOT
 from tools.fork.command import step
 from tools.fork.fetch import fetch
 from tools.fork.release import Release
-from tools.fork.tree import Trees, make_fork, make_stock, share_built_files, trees
+from tools.fork.tree import Trees, make_fork, make_worktree, share_built_files, trees
 from tools.fork.unpack import unpack_extensions
 
 DOWNLOADS = ROOT / "build/downloads"
@@ -26,7 +26,7 @@ def make_trees(release: Release) -> Trees:
         sdist = fetch(release, "sdist", DOWNLOADS)
     with step("our change woven in, as one commit on top"):
         stashed = make_fork(release, sdist, made.fork)
-        make_stock(release, made)
+        make_worktree(made.fork, made.stock, release.tag)
     if stashed:
         print(f"    edits found in {made.fork} are kept there: git stash list")
     return made
@@ -54,25 +54,26 @@ def make(release: Release) -> Trees:
                 wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
                 unpack_extensions(wheel, made.fork)
             install.install_editable(release, made.fork, wheel)
-    share_built_files(made)
+    share_built_files(made.fork, made.stock)
     return made
 
 
 def prepare_for_setup(release: Release) -> Path:
-    """Make the fork's tree and set what its setup.py, to be run next, is told.
+    """Make a tree of the fork and set what its setup.py, to be run next, is told.
 
     What the caller has set in the environment stays.
 
     Raises:
         ForkError: The release cannot be had, or our change does not fit it.
     """
-    tree = make_trees(release).fork
+    made = make_trees(release)
+    make_worktree(made.fork, made.package, "HEAD")
     if "VLLM_VERSION_OVERRIDE" not in os.environ:
         # The tree's commits are ours, so git cannot tell the version.
         os.environ.setdefault("SETUPTOOLS_SCM_PRETEND_VERSION", release.version)
     if os.environ.get("VLLM_USE_PRECOMPILED", "").lower() in ("1", "true"):
         device = os.environ.get("VLLM_TARGET_DEVICE", "cuda")
         wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
-        unpack_extensions(wheel, tree)
+        unpack_extensions(wheel, made.package)
         os.environ.setdefault("VLLM_PRECOMPILED_WHEEL_LOCATION", str(wheel))
-    return tree
+    return made.package

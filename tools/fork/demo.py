@@ -16,6 +16,8 @@ from tools.fork.release import Release
 from tools.fork.tree import Trees
 
 SAMPLING = "vllm/v1/sample/"
+BATCHES = (1, 1, 2, 2, 3, 1, 8, 8)
+_REQUEST = {"temperature": 1.0, "logprobs": 5, "max_tokens": 4, "ignore_eos": True}
 _WIDTH = 48
 
 Json = dict[str, Any]
@@ -38,8 +40,10 @@ def show(release: Release, trees: Trees, report: Path) -> int:
     """
     report.mkdir(parents=True, exist_ok=True)
     print("The engine, stock then fork, each with nothing compiled yet:")
+    groups = [[_REQUEST] * batch for batch in BATCHES]
+    greedy = [{**_REQUEST, "temperature": 0.0}] * max(BATCHES)
     runs = {
-        variant: _run(variant, tree, report / f"demo-{variant}.log")
+        variant: run_engine(variant, tree, [*groups, greedy], report)
         for variant, tree in (("stock", trees.stock), ("fork", trees.fork))
     }
     result = {
@@ -47,7 +51,7 @@ def show(release: Release, trees: Trees, report: Path) -> int:
         "torch": runs["fork"]["loaded"]["torch"],
         "device": runs["fork"]["loaded"]["device"],
         "vocabulary": engine.VOCABULARY,
-        "variants": {name: {"steps": run["steps"]} for name, run in runs.items()},
+        "variants": {name: {"steps": _steps(run)} for name, run in runs.items()},
     }
     (report / "demo.json").write_text(json.dumps(result, indent=1) + "\n")
     picture.draw(result, report / "demo.png")
@@ -56,6 +60,11 @@ def show(release: Release, trees: Trees, report: Path) -> int:
     print("\n".join(problems or [summary(result)]))
     print(f"The report: {report.relative_to(ROOT)}/demo.json and demo.png")
     return 1 if problems else 0
+
+
+def _steps(run: Json) -> list[Json]:
+    kept = ("batch", "seconds", "compilations")
+    return [{name: it[name] for name in kept} for it in run["groups"][:-1]]
 
 
 def table(result: Json) -> Iterator[str]:
@@ -94,33 +103,44 @@ def summary(result: Json) -> str:
     )
 
 
-def recompilations(steps: list[Json]) -> list[Json]:
-    """Return what was compiled of the sampling step after the first batch."""
+def recompilations(groups: list[Json]) -> list[Json]:
+    """Return what was compiled of the sampling step after the first group."""
     return [
         it
-        for step in steps[1:]
-        for it in step["compilations"]
+        for group in groups[1:]
+        for it in group["compilations"]
         if it["file"].startswith(SAMPLING)
     ]
 
 
-def find_problems(runs: Json) -> Iterator[str]:
+def find_problems(runs: dict[str, Json]) -> Iterator[str]:
     """Yield, a sentence each, what the runs do not show that they should."""
-    again = {
-        name: recompilations([*run["steps"], run["greedy"]])
-        for name, run in runs.items()
-    }
-    if not again["stock"]:
+    stock, fork = runs["stock"]["groups"], runs["fork"]["groups"]
+    if not recompilations(stock[:-1]):
         yield "Stock did not recompile after its first batch, so this shows nothing."
-    for it in again["fork"]:
+    for it in recompilations(fork):
         yield f"The fork compiled {it['function']} again: {it['reason']}."
-    if runs["stock"]["greedy"]["outputs"] != runs["fork"]["greedy"]["outputs"]:
+    if stock[-1]["outputs"] != fork[-1]["outputs"]:
         yield "Greedy tokens, ranks or logprobs of the fork differ from stock's."
 
 
-def _run(variant: str, tree: Path, log: Path) -> Json:
-    """Run the engine on a tree in a fresh process, and collect what it reports."""
-    results: Json = {"steps": []}
+def run_engine(variant: str, tree: Path, groups: list[list[Json]], logs: Path) -> Json:
+    """Serve groups of requests from a tree, in a fresh process, nothing compiled yet.
+
+    Args:
+        variant: The tree's name, for a person.
+        tree: The source tree.
+        groups: Per request, what to tell SamplingParams.
+        logs: The folder for what vLLM prints.
+
+    Returns:
+        ``{"loaded": ..., "groups": [...]}`` as the engine reports them.
+
+    Raises:
+        ForkError: The engine failed.
+    """
+    log = logs / f"engine-{variant}.log"
+    results: Json = {"groups": []}
     with tempfile.TemporaryDirectory() as cache, log.open("w") as errors:
         env = {
             "PYTHONPATH": str(tree),
@@ -135,32 +155,33 @@ def _run(variant: str, tree: Path, log: Path) -> Json:
             [VENV / "bin/python", "-m", "tools.fork.engine"],
             cwd=ROOT,
             env=environment(env),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
         )
+        assert process.stdin
         assert process.stdout
+        json.dump(groups, process.stdin)
+        process.stdin.close()
         for line in process.stdout:
             ((kind, content),) = json.loads(line).items()
-            if kind == "step":
-                results["steps"].append(content)
+            _print_progress(variant, kind, content)
+            if kind == "group":
+                results["groups"].append(content)
             else:
                 results[kind] = content
-            _print_progress(variant, kind, content)
-    if process.wait() or "greedy" not in results:
-        last = "".join(log.read_text(errors="replace").splitlines(keepends=True)[-15:])
-        raise ForkError(
-            f"The engine failed on {variant}; see {log}, which ends:\n{last}"
-        )
+    if process.wait() or len(results["groups"]) != len(groups):
+        last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise ForkError(f"The engine failed on {variant}; {log} ends:\n{last}")
     return results
 
 
 def _print_progress(variant: str, kind: str, content: Json) -> None:
+    took = f"{content['seconds']:.2f} s"
     if kind == "loaded":
-        print(f"  {variant}: engine loaded, {content['seconds']:.1f} s", flush=True)
-    if kind == "step":
-        compiled = "".join(
-            f", compiled {it['function']}" for it in content["compilations"]
-        )
-        batch, seconds = content["batch"], content["seconds"]
-        print(f"  {variant}: batch {batch}, {seconds:.2f} s{compiled}", flush=True)
+        print(f"  {variant}: engine loaded, {took}", flush=True)
+    else:
+        names = [it["function"] for it in content["compilations"]]
+        compiled = f", compiled {' and '.join(names)}" if names else ""
+        print(f"  {variant}: batch {content['batch']}, {took}{compiled}", flush=True)

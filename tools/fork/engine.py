@@ -1,7 +1,8 @@
-"""Run one rollout through vLLM's engine and report each compilation.
+"""Feed groups of requests to vLLM's engine and report each compilation.
 
-Started by the demo as a process of its own, once per source tree. The results go to
-standard output, a JSON object a line; all that vLLM prints goes to standard error.
+Runs as a process of its own, on the vLLM that ``PYTHONPATH`` names. It reads the groups
+as JSON from standard input and writes a JSON object a line to standard output; all that
+vLLM prints goes to standard error.
 """
 
 import json
@@ -13,9 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-BATCHES = (1, 1, 2, 2, 3, 1, 8, 8)
 VOCABULARY = 151936
-TOKENS = 4
 PROMPT = 6
 
 # A Llama that loads in seconds; only its vocabulary, which sampling works on, is real.
@@ -34,18 +33,22 @@ MODEL = {
     "torch_dtype": "float32",
 }
 
+Json = dict[str, Any]
 
-def rollout() -> Iterator[dict[str, Any]]:
-    """Load the engine and feed it the batches.
+
+def serve(groups: list[list[Json]]) -> Iterator[Json]:
+    """Load the engine and generate for one group of requests after the other.
+
+    Args:
+        groups: Per request, what to tell SamplingParams.
 
     Yields:
-        ``{"loaded": {...}}`` with release, torch, device and seconds; per batch
-        ``{"step": {"batch", "seconds", "compilations"}}``; at last ``{"greedy": ...}``
-        with tokens, and per token the ranks and logprobs of the best, bit for bit.
+        ``{"loaded": {"torch", "device", "seconds"}}``, then per group ``{"group":
+        {"batch", "seconds", "compilations", "outputs"}}``. Logprobs are hexadecimal,
+        so that equal means bit for bit.
     """
     import torch
-
-    from vllm import LLM, SamplingParams, __version__
+    from vllm import LLM
     from vllm.platforms import current_platform
 
     start = time.perf_counter()
@@ -61,69 +64,68 @@ def rollout() -> Iterator[dict[str, Any]]:
             dtype="float32",
             seed=0,
         )
-    yield {
-        "loaded": {
-            "release": __version__,
-            "torch": torch.__version__,
-            "device": current_platform.device_type,
-            "seconds": time.perf_counter() - start,
-        }
+    loaded = {
+        "torch": torch.__version__,
+        "device": current_platform.device_type,
+        "seconds": time.perf_counter() - start,
     }
-    random = SamplingParams(
-        temperature=1.0,
-        logprobs=5,
-        max_tokens=TOKENS,
-        ignore_eos=True,
-        detokenize=False,
-    )
-    for batch in BATCHES:
-        seconds, compilations, _ = _generate(llm, batch, random)
-        yield {
-            "step": {"batch": batch, "seconds": seconds, "compilations": compilations}
-        }
-    greedy = random.clone()
-    greedy.temperature = 0.0
-    _, compilations, outputs = _generate(llm, max(BATCHES), greedy)
-    yield {"greedy": {"outputs": outputs, "compilations": compilations}}
+    yield {"loaded": loaded}
+    for group in groups:
+        yield {"group": _generate(llm, group)}
 
 
-def _generate(llm: Any, batch: int, params: Any) -> tuple[float, list[Any], list[Any]]:
-    """Sample one batch; return seconds, compilations and the tokens with logprobs."""
+def _generate(llm: Any, group: list[Json]) -> Json:
     from torch._dynamo import utils
-
-    import vllm
+    from vllm import SamplingParams
 
     prompts = [
         {"prompt_token_ids": [100 + row + place for place in range(PROMPT)]}
-        for row in range(batch)
+        for row in range(len(group))
     ]
+    params = [SamplingParams(**it, detokenize=False) for it in group]
     utils.clear_compilation_metrics()
     start = time.perf_counter()
     requests = llm.generate(prompts, params, use_tqdm=False)
     seconds = time.perf_counter() - start
-    tree = Path(vllm.__file__).parents[1]
-    compilations = [
-        {
-            "function": metrics.co_name,
-            "file": (metrics.co_filename or "").removeprefix(f"{tree}/"),
-            "seconds": (metrics.duration_us or 0) / 1e6,
-            "reason": metrics.recompile_reason,
-        }
-        for metrics in utils.get_compilation_metrics()
-    ]
+    compilations = [_compilation(it) for it in utils.get_compilation_metrics()]
     outputs = [
-        [
-            {str(token): [best.rank, best.logprob.hex()] for token, best in row.items()}
-            for row in request.outputs[0].logprobs
-        ]
-        for request in requests
+        {
+            "tokens": list(it.outputs[0].token_ids),
+            "logprobs": _exact(it.outputs[0].logprobs),
+            "prompt_logprobs": _exact(it.prompt_logprobs),
+        }
+        for it in requests
     ]
-    return seconds, compilations, outputs
+    return {
+        "batch": len(group),
+        "seconds": seconds,
+        "compilations": compilations,
+        "outputs": outputs,
+    }
+
+
+def _compilation(metrics: Any) -> Json:
+    import vllm
+
+    tree = Path(vllm.__file__).parents[1]
+    return {
+        "function": metrics.co_name,
+        "file": (metrics.co_filename or "").removeprefix(f"{tree}/"),
+        "seconds": (metrics.duration_us or 0) / 1e6,
+        "reason": metrics.recompile_reason,
+    }
+
+
+def _exact(positions: Any) -> list[Json]:
+    """Return per position, by token, its rank and its logprob in hexadecimal."""
+    return [
+        {str(token): [it.rank, it.logprob.hex()] for token, it in (row or {}).items()}
+        for row in positions or []
+    ]
 
 
 if __name__ == "__main__":
     results = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    for result in rollout():
+    for result in serve(json.load(sys.stdin)):
         print(json.dumps(result), file=results)
-    sys.stdout.flush()

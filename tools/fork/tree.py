@@ -26,16 +26,25 @@ _GIT = (
 
 @dataclass(frozen=True)
 class Trees:
-    """Where the source trees of one release are."""
+    """Where the source trees of one release are.
+
+    Attributes:
+        fork: The release with our change on top.
+        stock: The release.
+        package: The fork again, for setup.py, which leaves metadata in a tree.
+        scratch: The fork again, to take lines out of.
+    """
 
     fork: Path
     stock: Path
+    package: Path
+    scratch: Path
 
 
 def trees(release: Release) -> Trees:
     """Return where the trees of ``release`` are, whether made or not."""
     folder = ROOT / "build" / release.version
-    return Trees(folder / "fork", folder / "stock")
+    return Trees(*(folder / name for name in ("fork", "stock", "package", "scratch")))
 
 
 def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -> bool:
@@ -114,29 +123,39 @@ def woven(overlay: Path, tree: Path, base: str) -> dict[str, bytes]:
     }
 
 
-def make_stock(release: Release, trees: Trees) -> None:
-    """Make or mend the worktree that holds the untouched release."""
+def make_worktree(fork: Path, folder: Path, commit: str) -> None:
+    """Make or mend a worktree of the fork's repository.
+
+    Args:
+        fork: The fork's tree.
+        folder: The worktree; what was changed there is lost.
+        commit: What it holds, for instance the release's tag.
+
+    Raises:
+        ForkError: git failed.
+    """
+    wanted = _git(fork, "rev-parse", f"{commit}^{{commit}}")
     try:
-        commits = _git(trees.stock, "rev-parse", "HEAD", f"{release.tag}^{{commit}}")
-        dirty = _git(trees.stock, "status", "--porcelain", "--untracked-files=no")
+        there = _git(folder, "rev-parse", "HEAD")
+        dirty = _git(folder, "status", "--porcelain")
     except ForkError:
-        commits, dirty = "", "missing"
-    if dirty or len(set(commits.splitlines())) != 1:
-        shutil.rmtree(trees.stock, ignore_errors=True)
-        _git(trees.fork, "worktree", "prune")
-        _git(trees.fork, "worktree", "add", "--detach", trees.stock, release.tag)
+        there = dirty = "nothing"
+    if dirty or there != wanted:
+        shutil.rmtree(folder, ignore_errors=True)
+        _git(fork, "worktree", "prune")
+        _git(fork, "worktree", "add", "--detach", folder, wanted)
 
 
-def share_built_files(trees: Trees) -> None:
-    """Give the stock tree, by hard link, what the build put into the fork's."""
+def share_built_files(fork: Path, folder: Path) -> None:
+    """Give a worktree, by hard link, what the build put into the fork's tree."""
     ignored = ("ls-files", "--others", "--ignored", "--exclude-standard", "--", "vllm")
-    for name in _git(trees.fork, *ignored).splitlines():
+    for name in _git(fork, *ignored).splitlines():
         if "__pycache__" in name:
             continue
-        link = trees.stock / name
+        link = folder / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
-        link.hardlink_to(trees.fork / name)
+        link.hardlink_to(fork / name)
 
 
 def _commit_release(release: Release, sdist: Path, tree: Path) -> None:
