@@ -1,9 +1,9 @@
 """A rollout as a trainer runs it, through the real engine, on stock and on the fork."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tools.fork import demo
 from tools.fork.release import described
 from tools.fork.tree import trees

@@ -3,12 +3,10 @@
 import argparse
 import sys
 
-from tools.fork import ForkError, build, demo
+from tools.fork import ForkError, build, demo, mutants
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.command import Word, show
 from tools.fork.release import Release, described
-
-UPSTREAM_TEST = "tests/v1/sample/test_batched_count_greater_than.py"
 
 
 def main(arguments: list[str]) -> int:
@@ -48,8 +46,14 @@ def _test(release: Release) -> int:
     if status := show(pytest, ROOT):
         return status
     made = build.make(release)
-    print("The change, in the fork:", flush=True)
-    return show([*pytest, UPSTREAM_TEST], made.fork, {"PYTHONPATH": str(made.fork)})
+    fork = {"PYTHONPATH": str(made.fork)}
+    print("The upstream test on the fork:", flush=True)
+    if status := show([*pytest, mutants.UPSTREAM_TEST], made.fork, fork):
+        return status
+    if not mutants.check(release, made):
+        return 1
+    print("A rollout through the engine:", flush=True)
+    return show([*pytest, "tests/engine"], ROOT)
 
 
 def _lint(release: Release) -> int:

@@ -63,6 +63,23 @@ def run(
     return done.stdout
 
 
+def finish(
+    program: Sequence[Word], cwd: Path, env: Mapping[str, str]
+) -> tuple[int, str]:
+    """Run a program quietly; return its exit status and all that it printed."""
+    done = subprocess.run(
+        program,
+        cwd=cwd,
+        env=environment(env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+    )
+    return done.returncode, done.stdout
+
+
 def show(
     program: Sequence[Word], cwd: Path, env: Mapping[str, str] | None = None
 ) -> int:

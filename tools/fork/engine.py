@@ -48,6 +48,7 @@ def serve(groups: list[list[Json]]) -> Iterator[Json]:
         so that equal means bit for bit.
     """
     import torch
+
     from vllm import LLM
     from vllm.platforms import current_platform
 
@@ -76,6 +77,7 @@ def serve(groups: list[list[Json]]) -> Iterator[Json]:
 
 def _generate(llm: Any, group: list[Json]) -> Json:
     from torch._dynamo import utils
+
     from vllm import SamplingParams
 
     prompts = [

@@ -21,6 +21,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.patches import Patch
 
     variants = result["variants"]
     later = [it["seconds"] for run in variants.values() for it in run["steps"][1:]]
@@ -62,11 +63,12 @@ def draw(result: dict[str, Any], path: Path) -> None:
     steps = next(iter(variants.values()))["steps"]
     axes[-1].set_xticks(range(len(steps)), [str(step["batch"]) for step in steps])
     axes[-1].set_xlabel("requests in the batch, in order of arrival")
-    handles = [pyplot.Rectangle((0, 0), 1, 1, color=it) for it in colours.values()]
-    rest = pyplot.Rectangle((0, 0), 1, 1, color=_OTHER)
+    handles = [
+        *(Patch(color=it, label=f"compiling {name}") for name, it in colours.items()),
+        Patch(color=_OTHER, label="sampling, and all else"),
+    ]
     figure.legend(
-        [*handles, rest],
-        [*(f"compiling {name}" for name in colours), "sampling, and all else"],
+        handles=handles,
         loc="outside lower center",
         ncols=3,
         frameon=False,

@@ -78,8 +78,7 @@ def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -
     if stashed:
         _git(tree, "stash", "push", "--message", "edits found by the build")
     if {path: _committed(tree, "HEAD", path) for path in wanted} == wanted and (
-        _git(tree, "diff", "--name-only", release.tag, "HEAD").splitlines()
-        == sorted(wanted)
+        touched(tree, release.tag) == sorted(wanted)
     ):
         return stashed
     _git(tree, "reset", "--quiet", "--hard", release.tag)
@@ -121,6 +120,11 @@ def woven(overlay: Path, tree: Path, base: str) -> dict[str, bytes]:
         for name, content in sorted(result.items())
         if content != _committed(tree, base, name)
     }
+
+
+def touched(tree: Path, base: str) -> list[str]:
+    """Return the paths that our commit touches, sorted."""
+    return _git(tree, "diff", "--name-only", base, "HEAD").splitlines()
 
 
 def make_worktree(fork: Path, folder: Path, commit: str) -> None:

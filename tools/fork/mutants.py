@@ -1,0 +1,101 @@
+"""Show that the upstream test needs every line of the change.
+
+It must fail on the untouched release, and whenever one statement of ours is taken out.
+"""
+
+import ast
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.fork import ForkError
+from tools.fork.bootstrap import VENV
+from tools.fork.command import Word, finish
+from tools.fork.release import Release
+from tools.fork.tree import Trees, make_worktree, share_built_files, touched
+
+UPSTREAM_TEST = "tests/v1/sample/test_batched_count_greater_than.py"
+
+
+def check(release: Release, trees: Trees) -> bool:
+    """Run the upstream test on stock and on each mutant, and print what failed.
+
+    Args:
+        release: The release that the trees are of.
+        trees: Its trees.
+
+    Returns:
+        Whether the test failed every time.
+
+    Raises:
+        ForkError: The test could not be run.
+    """
+    scratch = trees.scratch
+    make_worktree(trees.fork, scratch, "HEAD")
+    share_built_files(trees.fork, scratch)
+    modules = [
+        name for name in touched(trees.fork, release.tag) if "tests/" not in name
+    ]
+    woven = {name: (scratch / name).read_bytes() for name in modules}
+    stock = {name: (trees.stock / name).read_bytes() for name in modules}
+    print("The upstream test on stock, where it must fail:", flush=True)
+    killed = [_fails(scratch, stock, "all of the change", first=False)]
+    print("The upstream test with one of our statements taken out:", flush=True)
+    for name in modules:
+        for statement, mutant in mutants(woven[name], stock[name]):
+            killed.append(_fails(scratch, {**woven, name: mutant}, statement))
+    return all(killed)
+
+
+def mutants(woven: bytes, upstream: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the woven file without one of our statements or decorators each.
+
+    Args:
+        woven: A file with the change.
+        upstream: The same file without.
+
+    Yields:
+        What is taken out, on one line, and the file without it.
+    """
+    theirs = {ast.dump(node) for node in ast.walk(ast.parse(upstream))}
+    lines = woven.splitlines(keepends=True)
+    for node in ast.walk(ast.parse(woven)):
+        ours = list(getattr(node, "decorator_list", []))
+        if isinstance(node, ast.stmt) and not hasattr(node, "body"):
+            ours.append(node)
+        for part in ours:
+            if ast.dump(part) in theirs or _is_docstring(part):
+                continue
+            text = ast.unparse(part)
+            start, stop = part.lineno - 1, part.end_lineno
+            yield text, b"".join([*lines[:start], *lines[stop:]])
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _fails(
+    tree: Path, modules: dict[str, bytes], without: str, first: bool = True
+) -> bool:
+    """Run the upstream test on other modules; print and tell whether it fails."""
+    for name, content in modules.items():
+        (tree / name).write_bytes(content)
+    options = ["-x"] if first else []
+    start = time.perf_counter()
+    python: list[Word] = [VENV / "bin/python", "-m"]
+    pytest = [*python, "pytest", "-q", "--tb=no", "-rfE", *options]
+    status, printed = finish([*pytest, UPSTREAM_TEST], tree, {"PYTHONPATH": str(tree)})
+    if status not in (0, 1):
+        raise ForkError(f"The upstream test did not run:\n{printed}")
+    failed = [
+        line.split(" - ")[0].split("::")[1]
+        for line in printed.splitlines()
+        if line.startswith(("FAILED", "ERROR"))
+    ]
+    seconds = time.perf_counter() - start
+    verdict = "fails" if failed else "PASSES, so no test needs it"
+    print(f"  without {without}: {verdict} ({seconds:.0f} s)", flush=True)
+    for test in failed:
+        print(f"      {test}", flush=True)
+    return bool(failed)
