@@ -57,22 +57,21 @@ def mutants(woven: bytes, upstream: bytes) -> Iterator[tuple[str, bytes]]:
     Yields:
         What is taken out, on one line, and the file without it.
     """
-    theirs = {ast.dump(node) for node in ast.walk(ast.parse(upstream))}
+    theirs = {ast.dump(part) for part in _parts(upstream)}
     lines = woven.splitlines(keepends=True)
-    for node in ast.walk(ast.parse(woven)):
-        ours = list(getattr(node, "decorator_list", []))
-        if isinstance(node, ast.stmt) and not hasattr(node, "body"):
-            ours.append(node)
-        for part in ours:
-            if ast.dump(part) in theirs or _is_docstring(part):
-                continue
-            text = ast.unparse(part)
-            start, stop = part.lineno - 1, part.end_lineno
-            yield text, b"".join([*lines[:start], *lines[stop:]])
+    for part in _parts(woven):
+        if ast.dump(part) not in theirs:
+            kept = [*lines[: part.lineno - 1], *lines[part.end_lineno :]]
+            yield ast.unparse(part), b"".join(kept)
 
 
-def _is_docstring(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+def _parts(module: bytes) -> Iterator[ast.stmt | ast.expr]:
+    """Yield the decorators and the statements that hold no others, docstrings apart."""
+    for node in ast.walk(ast.parse(module)):
+        yield from getattr(node, "decorator_list", [])
+        docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if isinstance(node, ast.stmt) and not hasattr(node, "body") and not docstring:
+            yield node
 
 
 def _fails(
