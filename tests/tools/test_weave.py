@@ -240,6 +240,165 @@ def test_our_source_must_hold_definitions_only() -> None:
         woven("LIMIT = 4\n")
 
 
+@pytest.mark.parametrize("text", ["", "a b", "a; b", "if a"])
+def test_instead_of_names_one_statement(text: str) -> None:
+    said = misfit(f"...\n# instead of: {text}\nmark(x)\nsecond = op(x)\n...")
+
+    assert "`mark(x)` has an `# instead of:` that does not name one statement" in said
+
+
+@pytest.mark.parametrize(
+    "ours",
+    [
+        "def op(x):\n    # instead of: a\n    return x\n",
+        "# instead of: a\nclass Sampler(Base):\n    'Words.'\n",
+        "def op(x):\n    ...\n    # instead of: a\n\n    return x + 1\n    ...\n",
+        "def op(x):\n    ...\n    return x + 1  # instead of: a\n    ...\n",
+    ],
+)
+def test_instead_of_where_it_would_do_nothing(ours: str) -> None:
+    with pytest.raises(ForkError, match="`# instead of:` may stand only right above"):
+        woven(ours)
+
+
+def test_what_goes_must_own_its_lines() -> None:
+    upstream = UPSTREAM.replace("third = op(y)", "third = op(y); keep()")
+
+    body = "...\n# instead of: third = op(y)\nfirst = x.first()\n..."
+
+    assert "`third = op(y)` shares its lines" in misfit(body, upstream)
+
+
+def test_an_elif_is_not_taken_for_an_if() -> None:
+    upstream = UPSTREAM.replace(
+        "first =",
+        "if x:\n            a()\n        elif y:\n            b()\n        first =",
+    )
+
+    said = misfit("...\n# instead of: if y: b()\nif y: c()\n...", upstream)
+    assert "`if y:` shares its lines" in said
+    said = misfit("...\nif y: b()\nmark(x)\n...", upstream)
+    assert "`if y:` shares its lines" in said
+
+
+def test_an_anchor_on_a_continued_line() -> None:
+    upstream = UPSTREAM.replace(
+        "first = x.first()", "a(); \\\n        first = x.first()"
+    )
+
+    said = misfit("...\nmark(x)\nfirst = x.first()\n...", upstream)
+
+    assert "`first = x.first()` shares its lines" in said
+
+
+def test_our_statements_must_own_their_lines() -> None:
+    said = misfit("...\nmark(x); second = op(x)\n...")
+
+    assert "our module.py: in `Sampler.gather`, `mark(x)` shares its lines" in said
+
+
+def test_the_end_of_a_string_is_no_comment() -> None:
+    text = '            text = """\n            # no comment"""\n'
+    comment = "            # Upstream's comment.\n"
+    upstream = UPSTREAM.replace(comment, text)
+
+    result = in_gather("...\nmark(x)\nsecond = op(x)\n...", upstream)
+
+    assert result == upstream.replace(text, text + "            mark(x)\n")
+
+
+def test_an_anchor_inside_another_is_in_another_order() -> None:
+    block = "with context(x):\n    second = op(x)\n    third = op(y)\n"
+
+    said = misfit(f"...\n{block}...\nmark(x)\nthird = op(y)\n...")
+
+    assert "`third = op(y)` comes in another order" in said
+
+
+def test_a_decorator_that_becomes_a_base() -> None:
+    upstream = UPSTREAM.replace("class Sampler(Base)", "@Base\nclass Sampler")
+
+    result = in_gather("...\nmark(x)\nsecond = op(x)\n...", upstream)
+
+    assert "\n\n\nclass Sampler(Base):\n" in result
+
+
+def test_a_signature_over_a_first_line_of_two_statements() -> None:
+    upstream = "def op(x):\n    a = 1; b = 2\n    return x\n"
+
+    result = woven("def op(x, y):\n    ...\n    return x\n    ...\n", upstream)
+
+    assert result == upstream.replace("(x)", "(x, y)")
+
+
+def test_an_upstream_body_on_the_line_of_its_signature() -> None:
+    with pytest.raises(ForkError, match="`return 1` shares its line with other code"):
+        woven(
+            "class Sampler(Base):\n    def other(self):\n        ...\n"
+            "        return 1\n        ...\n"
+        )
+
+
+def test_dots_in_a_class_or_in_a_nested_block_only() -> None:
+    with pytest.raises(ForkError, match=r"`\.\.\.` is neither import nor definition"):
+        woven("class Sampler(Base):\n    ...\n")
+    with pytest.raises(ForkError, match=r"`op`, .* has a `\.\.\.` in a nested block"):
+        woven("def op(x):\n    if x:\n        ...\n        mark(x)\n")
+
+
+def test_a_definition_of_ours_in_a_block() -> None:
+    with pytest.raises(ForkError, match="py: `if x:` is neither import nor definition"):
+        woven("if x:\n    def op(x):\n        ...\n")
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    ["if x:\n    def new(): pass\n", "from a import new\n", "new = wrap(op)\n"],
+)
+def test_a_definition_that_upstream_has_in_another_way(theirs: str) -> None:
+    with pytest.raises(ForkError, match=r"`new`, .* is another kind of definition"):
+        woven("def new():\n    return 1\n", UPSTREAM + theirs)
+
+
+def test_a_coroutine_is_another_kind_of_function() -> None:
+    with pytest.raises(ForkError, match="another kind"):
+        woven("def op(x):\n    return x\n", UPSTREAM.replace("def op", "async def op"))
+
+
+def test_an_import_of_what_upstream_has_from_elsewhere() -> None:
+    upstream = UPSTREAM.replace("import torch\n", "import torch\nfrom a import b\n")
+
+    with pytest.raises(ForkError, match="`from a import b` clashes with our `from c"):
+        woven("from c import b\n", upstream)
+
+
+def test_an_import_that_cannot_stand_after_the_others() -> None:
+    with pytest.raises(ForkError, match="as our source makes it, is not valid Python"):
+        woven("from __future__ import annotations\n")
+    with pytest.raises(ForkError, match="`import torch` shares its lines"):
+        woven("import a\n", UPSTREAM.replace("import torch", "import torch; a = (\n1)"))
+
+
+def test_an_empty_upstream_file() -> None:
+    with pytest.raises(ForkError, match="is empty"):
+        woven("import a\n", "# A comment.\n")
+
+
+def test_a_string_that_is_indented_less_stays_as_it_is() -> None:
+    ours = (
+        "class Sampler(Base):\n    @staticmethod\n    def gather(x, y):\n        ...\n"
+        '        mark("""a\n  b""")\n        second = op(x)\n        ...\n'
+    )
+    assert 'mark("""a\n  b""")\n' in woven(ours)
+
+
+def test_two_changes_of_the_same_lines() -> None:
+    ours = "def op(x):\n    return 2\n"
+
+    with pytest.raises(ForkError, match="our source changes line 8 twice"):
+        woven(f"{ours}\n\n{ours}")
+
+
 def test_text_that_cannot_be_moved_is_refused() -> None:
     said = misfit('...\nmark("""a\n  b""")\nsecond = op(x)\n...')
 

@@ -19,6 +19,7 @@ spliced. What does not fit is an error, never a guess.
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from types import EllipsisType
 
 from tools.fork import ForkError
@@ -33,12 +34,29 @@ class _File:
     """A parsed file: its lines, and the tree that says where things stand."""
 
     def __init__(self, data: bytes, name: str) -> None:
+        self.name = name
         try:
-            self.module = ast.parse(data)
+            self.module = ast.parse(data.decode("utf-8-sig"))
         except (SyntaxError, ValueError) as error:
             raise ForkError(f"{name} is not valid Python: {error}.") from error
+        # As Python does, this takes a lone \\r for a line end, and no form feed.
         self.lines = data.splitlines(keepends=True)
-        self.name = name
+        first = self.lines[0] if self.lines else b""
+        self.newline = first[len(first.rstrip(b"\r\n")) :] or b"\n"
+        self.ends_in_newline = not data or data.endswith((b"\n", b"\r"))
+        if not self.ends_in_newline:
+            self.lines[-1] += self.newline
+        # Where a statement ends is no comment, even if it reads so: a string's end.
+        statements = [it for it in ast.walk(self.module) if isinstance(it, ast.stmt)]
+        self.ends = {0, *map(_stop, statements)}
+        self.unread = {at for at, it in enumerate(self.lines) if _INSTEAD_OF in it}
+
+    def check(self) -> None:
+        """Let the compiler see it too: a late ``from __future__`` parses."""
+        try:
+            compile(self.module, self.name, "exec", dont_inherit=True)
+        except SyntaxError as error:
+            raise ForkError(f"{self.name} is not valid Python: {error}.") from error
 
     def indent(self, node: ast.stmt) -> bytes:
         line = self.lines[_start(node)]
@@ -47,7 +65,7 @@ class _File:
     def comment_start(self, node: ast.stmt) -> int:
         """Return the first of the comment lines right above ``node``."""
         start, comment = _start(node), self.indent(node) + b"#"
-        while start and self.lines[start - 1].startswith(comment):
+        while start not in self.ends and self.lines[start - 1].startswith(comment):
             start -= 1
         return start
 
@@ -60,15 +78,24 @@ class _File:
 
     def shares_lines(self, node: ast.stmt) -> bool:
         """Tell whether other code stands on the lines of ``node``."""
-        before = self.lines[node.lineno - 1][: node.col_offset]
-        after = self.lines[_stop(node) - 1][node.end_col_offset :]
-        return bool(before.strip()) or after.strip()[:1] not in (b"", b"#")
+        after = self.lines[_stop(node) - 1][node.end_col_offset :].strip()
+        return self.has_code_before(node) or after[:1] not in (b"", b"#")
+
+    def has_code_before(self, node: ast.stmt) -> bool:
+        """Tell whether the first line of ``node`` begins with other code."""
+        line = self.lines[node.lineno - 1]
+        above = self.lines[_start(node) - 1].strip() if _start(node) else b""
+        continued = above.endswith(b"\\") and not above.startswith(b"#")
+        # To `ast`, an `elif` is an `if` of its own.
+        branch = line.startswith(b"elif", node.col_offset)
+        return continued or branch or bool(line[: node.col_offset].strip())
 
     def misfit(self, name: str, node: ast.stmt, problem: str) -> ForkError:
         statement = ast.unparse(node).split("\n", 1)[0]
+        where = f"in `{name.rstrip('.')}`, " if name else ""
         return ForkError(
-            f"{self.name}: in `{name}`, `{statement}` {problem}; fit our sparse "
-            "source to this release."
+            f"{self.name}: {where}`{statement}` {problem}; fit our sparse source to "
+            "this release."
         )
 
 
@@ -116,21 +143,39 @@ def weave(ours: bytes, upstream: bytes, name: str) -> bytes:
     Raises:
         ForkError: The source does not fit; names the definition and the statement.
     """
-    woven = _weave_once(ours, upstream, name)
-    if _weave_once(ours, woven, name) != woven:
+    target = _File(upstream, f"upstream's {name}")
+    woven = _applied(_edits(_File(ours, f"our {name}"), target), target)
+    again = _File(woven, f"{name}, as our source makes it,")
+    again.check()
+    if _edits(_File(ours, f"our {name}"), again):
         raise ForkError(f"{name}: weaving our source twice would change it twice.")
     return woven
 
 
-def _weave_once(ours: bytes, upstream: bytes, name: str) -> bytes:
-    source, target = _File(ours, f"our {name}"), _File(upstream, f"upstream's {name}")
-    edits = _weave_members(source, source.module, target, target.module, "")
-    lines = target.lines
-    for edit in reversed(sorted(edits, key=lambda edit: edit.start)):
-        if edit.text and edit.start == len(lines) and not lines[-1].endswith(b"\n"):
-            lines[-1] += _newline(target)
+def _edits(source: _File, target: _File) -> list[_Edit]:
+    if not target.module.body:
+        raise ForkError(f"{target.name} is empty; our source needs something there.")
+    edits = list(_weave_members(source, source.module, target, target.module, ""))
+    for line in source.unread:
+        raise ForkError(
+            f"{source.name}, line {line + 1}: `# instead of:` may stand only right "
+            "above a statement of a sparse function."
+        )
+    edits.sort(key=lambda edit: edit.start)
+    for first, second in pairwise(edits):
+        if second.start < first.stop:
+            raise ForkError(
+                f"{target.name}: our source changes line {second.start + 1} twice."
+            )
+    return edits
+
+
+def _applied(edits: list[_Edit], target: _File) -> bytes:
+    lines = [*target.lines]
+    for edit in reversed(edits):
         lines[edit.start : edit.stop] = edit.text
-    return b"".join(lines)
+    text = b"".join(lines)
+    return text if target.ends_in_newline else text.removesuffix(target.newline)
 
 
 def _weave_members(
@@ -149,31 +194,32 @@ def _weave_definition(
     source: _File, ours: _Definition, target: _File, scope: _Scope, prefix: str
 ) -> Iterator[_Edit]:
     name = prefix + ours.name
-    namesakes = [
-        node
-        for node in scope.body
-        if isinstance(node, _Definition) and node.name == ours.name
-    ]
+    namesakes = [node for node in scope.body if _binds(node, ours.name)]
+    sparse = any(_is_bare(node, EllipsisType) for node in ours.body)
+    dots = any(_is_bare(node, EllipsisType) for node in ast.walk(ours))
     if len(namesakes) > 1:
-        raise target.misfit(name, namesakes[1], "is there more than once")
+        raise target.misfit(name, namesakes[1], "defines it more than once")
+    if not namesakes and dots:
+        raise target.misfit(name, ours, "is gone")
     if not namesakes:
-        if any(_is_bare(node, EllipsisType) for node in ast.walk(ours)):
-            raise target.misfit(name, ours, "is gone")
         yield _add_definition(source, ours, target, scope)
         return
     (theirs,) = namesakes
-    sparse = any(_is_bare(node, EllipsisType) for node in ours.body)
+    if type(ours) is not type(theirs):
+        raise target.misfit(name, theirs, "is another kind of definition")
     if isinstance(ours, ast.ClassDef) and isinstance(theirs, ast.ClassDef):
         yield from _weave_header(source, ours, target, theirs, name)
         yield from _weave_members(source, ours, target, theirs, f"{name}.")
-    elif isinstance(ours, ast.ClassDef) or isinstance(theirs, ast.ClassDef):
-        raise target.misfit(name, theirs, "is another kind of definition")
-    elif sparse:
+    elif isinstance(ours, _Function) and isinstance(theirs, _Function) and sparse:
         yield from _weave_header(source, ours, target, theirs, name)
         yield from _weave_body(source, ours, target, theirs, name)
+    elif dots:
+        raise source.misfit(name, ours, "has a `...` in a nested block only")
     else:
         text = _moved(source, _start(ours), _stop(ours), target, theirs)
-        yield _Edit(_start(theirs), _stop(theirs), text)
+        old = target.lines[_start(theirs) : _stop(theirs)]
+        if text != old or ast.dump(ours) != ast.dump(theirs):
+            yield _Edit(_start(theirs), _stop(theirs), text)
 
 
 def _weave_header(
@@ -181,7 +227,7 @@ def _weave_header(
 ) -> Iterator[_Edit]:
     """Take over our decorators and signature, or bases, where they differ."""
     for file, node in ((source, ours), (target, theirs)):
-        if file.shares_lines(node.body[0]):
+        if file.has_code_before(node.body[0]):
             raise file.misfit(name, node.body[0], "shares its line with other code")
     if _header(ours) != _header(theirs):
         text = _moved(source, _start(ours), source.header_stop(ours), target, theirs)
@@ -194,20 +240,21 @@ def _weave_body(
     for node in (ours.body[0], ours.body[-1]):
         if not _is_bare(node, EllipsisType):
             raise source.misfit(name, node, "stands where only `...` may: at an end")
-    line = -1
+    line = 0
     for run in _runs(ours.body):
         items = [_find(node, source, target, theirs, name) for node in run]
         before: _Item | None = None
         for item in items:
             if item.place is None:
                 continue
-            if target.shares_lines(item.place):
-                raise target.misfit(name, item.place, "shares its lines")
-            if _start(item.place) <= line:
+            for found in filter(None, (item.anchor, item.old)):
+                if target.shares_lines(found):
+                    raise target.misfit(name, found, "shares its lines")
+            if _start(item.place) < line:
                 raise target.misfit(name, item.place, "comes in another order")
             if before and not _adjacent(before, item):
                 raise target.misfit(name, item.place, "has other code before it")
-            line, before = _start(item.place), item
+            line, before = _stop(item.place), item
         if before is None:
             raise target.misfit(name, run[0], "has no anchor left beside it")
         yield from _weave_run(source, items, target)
@@ -243,11 +290,14 @@ def _find(
     """Find our statement, and the one it replaces, in upstream's function."""
     if any(_is_bare(inner, EllipsisType) for inner in ast.walk(node)):
         raise source.misfit(name, node, "has a `...` inside")
+    if source.shares_lines(node):
+        raise source.misfit(name, node, "shares its lines")
     wanted = {ast.dump(node): "anchor"}
-    for line in source.lines[source.comment_start(node) : _start(node)]:
-        if line.strip().startswith(_INSTEAD_OF):
-            other = ast.parse(line.strip()[len(_INSTEAD_OF) :].strip())
-            wanted[ast.dump(other.body[0])] = "old"
+    for at in range(source.comment_start(node), _start(node)):
+        line = source.lines[at].strip()
+        if line.startswith(_INSTEAD_OF):
+            source.unread.remove(at)
+            wanted[_dump_of_one(line[len(_INSTEAD_OF) :], source, node, name)] = "old"
     found: dict[str, ast.stmt] = {}
     place: list[ast.stmt] = []
     for block in _blocks(theirs):
@@ -259,6 +309,16 @@ def _find(
                 found[role] = candidate
                 place = block if role == "anchor" or not place else place
     return _Item(node, found.get("anchor"), found.get("old"), place)
+
+
+def _dump_of_one(text: bytes, source: _File, node: ast.stmt, name: str) -> str:
+    """Parse the statement that ``# instead of:`` names."""
+    try:
+        (statement,) = ast.parse(text.strip()).body
+    except (SyntaxError, ValueError) as error:
+        problem = "has an `# instead of:` that does not name one statement"
+        raise source.misfit(name, node, problem) from error
+    return ast.dump(statement)
 
 
 def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
@@ -282,7 +342,7 @@ def _runs(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
 
 def _adjacent(first: _Item, second: _Item) -> bool:
     """Tell whether nothing stands between two found statements."""
-    pairs = zip(first.block, first.block[1:], strict=False)
+    pairs = pairwise(first.block)
     return any(a is first.place and b is second.place for a, b in pairs)
 
 
@@ -293,9 +353,15 @@ def _add_import(node: ast.Import | ast.ImportFrom, target: _File) -> Iterator[_E
     known = {_imported(it, name) for it in imports for name in it.names}
     missing = [name for name in node.names if _imported(node, name) not in known]
     if missing:
-        at = _stop(imports[-1]) if imports else _stop(body[0]) if body else 0
+        beside = imports[-1] if imports else body[0]
+        if target.shares_lines(beside):
+            raise target.misfit("", beside, "shares its lines")
+        for it in body:
+            if any(_binds(it, name.asname or name.name) for name in missing):
+                raise target.misfit("", it, f"clashes with our `{ast.unparse(node)}`")
+        at = _stop(beside)
         node.names = missing
-        yield _Edit(at, at, [ast.unparse(node).encode() + _newline(target)])
+        yield _Edit(at, at, [ast.unparse(node).encode() + target.newline])
 
 
 def _imported(node: ast.Import | ast.ImportFrom, name: ast.alias) -> tuple[object, ...]:
@@ -310,7 +376,7 @@ def _add_definition(
     last = scope.body[-1]
     text = _moved(source, source.comment_start(ours), _stop(ours), target, last)
     blank = 1 if isinstance(scope, ast.ClassDef) else 2
-    return _Edit(_stop(last), _stop(last), [_newline(target)] * blank + text)
+    return _Edit(_stop(last), _stop(last), [target.newline] * blank + text)
 
 
 def _moved(
@@ -322,24 +388,31 @@ def _moved(
         for line in source.lines[start:stop]
         if not line.strip().startswith(_INSTEAD_OF)
     ]
-    width = min(len(line) - len(line.lstrip()) for line in text if line.strip())
-    indent, newline = target.indent(beside), _newline(target)
-    return [(indent + line[width:] if line else line) + newline for line in text]
-
-
-def _newline(file: _File) -> bytes:
-    first = file.lines[0] if file.lines else b""
-    return first[len(first.rstrip(b"\r\n")) :] or b"\n"
-
-
-def _header(node: _Definition) -> list[str]:
-    """Return decorators and signature, or bases, in a form to compare."""
-    inside = [value for field, value in ast.iter_fields(node) if field != "body"]
+    code = next(line for line in text if line.strip()[:1] not in (b"", b"#"))
+    old, new = code[: len(code) - len(code.lstrip())], target.indent(beside)
+    # What is indented less, such as the rest of a string, stays where it is.
     return [
-        ast.dump(part) if isinstance(part, ast.AST) else repr(part)
-        for value in inside
-        for part in (value if isinstance(value, list) else [value])
+        (new + line[len(old) :] if line and line.startswith(old) else line)
+        + target.newline
+        for line in text
     ]
+
+
+def _header(node: _Definition) -> str:
+    """Return decorators and signature, or bases, in a form to compare."""
+    return ast.dump(type(node)(**{**dict(ast.iter_fields(node)), "body": []}))
+
+
+def _binds(node: ast.stmt, name: str) -> bool:
+    """Tell whether a statement defines ``name``, imports it or assigns to it."""
+    if isinstance(node, _Definition):
+        return node.name == name
+    assigned = ast.dump(ast.Name(name, ast.Store()))
+    return any(
+        name == (getattr(inner, "asname", None) or getattr(inner, "name", None))
+        or ast.dump(inner) == assigned
+        for inner in ast.walk(node)
+    )
 
 
 def _is_bare(node: ast.AST, kind: type) -> bool:
