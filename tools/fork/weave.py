@@ -39,7 +39,7 @@ class _File:
             self.module = ast.parse(data.decode("utf-8-sig"))
         except (SyntaxError, ValueError) as error:
             raise ForkError(f"{name} is not valid Python: {error}.") from error
-        # As Python does, this takes a lone \\r for a line end, and no form feed.
+        # As Python does, this takes a lone \r for a line end, and no form feed.
         self.lines = data.splitlines(keepends=True)
         first = self.lines[0] if self.lines else b""
         self.newline = first[len(first.rstrip(b"\r\n")) :] or b"\n"
