@@ -8,6 +8,10 @@ from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.command import Word, show
 from tools.fork.release import Release, described
 
+# Of the tooling's tests, the one that needs a build.
+WEAVE_TEST = "tests/tools/test_weave_release.py"
+_COVERAGE = ("--cov=tools/fork", "--cov-report=term-missing:skip-covered")
+
 
 def main(arguments: list[str]) -> int:
     """Run one command.
@@ -43,9 +47,12 @@ def _demo(release: Release) -> int:
 def _test(release: Release) -> int:
     pytest: list[Word] = [VENV / "bin/python", "-m", "pytest", "-q"]
     print("The tooling:", flush=True)
-    if status := show(pytest, ROOT):
+    if status := show([*pytest, *_COVERAGE, f"--ignore={WEAVE_TEST}"], ROOT):
         return status
     made = build.make(release)
+    print("Weaving into the release's own modules:", flush=True)
+    if status := show([*pytest, WEAVE_TEST], ROOT):
+        return status
     fork = {"PYTHONPATH": str(made.fork)}
     print("The upstream test on the fork:", flush=True)
     if status := show([*pytest, mutants.UPSTREAM_TEST], made.fork, fork):

@@ -1,0 +1,144 @@
+"""The commands, with stand-ins for what they start."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.fork import ForkError, bootstrap, build, cli, demo, mutants
+from tools.fork.tree import Trees
+
+
+def test_tests_that_need_no_build_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    trees = Trees(*[Path("tree")] * 4)
+
+    def show(program: list[Any], cwd: Path, env: Any = None) -> int:
+        calls.append(str(program[-1]))
+        return 5 if program[-1] == failing else 0
+
+    monkeypatch.setattr(cli, "show", show)
+    monkeypatch.setattr(build, "make", lambda it: calls.append("build") or trees)
+    monkeypatch.setattr(mutants, "check", lambda *_: calls.append("mutants") or True)
+    steps = [
+        f"--ignore={cli.WEAVE_TEST}",
+        "build",
+        cli.WEAVE_TEST,
+        mutants.UPSTREAM_TEST,
+        "mutants",
+        "tests/engine",
+    ]
+    failing = ""
+    assert cli.main(["test"]) == 0
+    assert calls == steps
+    for failing in (steps[0], steps[2], steps[3], steps[5]):
+        calls.clear()
+        assert cli.main(["test"]) == 5
+        assert calls[-1] == failing
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for the Python that runs the engine: the file of its script."""
+    python = tmp_path / "bin/python"
+    python.parent.mkdir()
+    python.touch(0o755)
+    monkeypatch.setattr(demo, "VENV", tmp_path)
+    return python
+
+
+def report(kind: str, **content: Any) -> str:
+    return f"echo '{json.dumps({kind: content})}'\n"
+
+
+def test_collects_what_the_engine_reports(engine: Path, tmp_path: Path) -> None:
+    loaded = {"seconds": 1.0, "torch": "2"}
+    group = {"batch": 2, "seconds": 0.5, "compilations": [{"function": "op"}]}
+    script = report("loaded", **loaded) + report("group", **group)
+    engine.write_text(
+        f"#!/bin/sh\ncat > {tmp_path}/told\necho $PYTHONPATH >&2\n{script}"
+    )
+
+    found = demo.run_engine("fork", tmp_path / "tree", [[{"n": 1}]], tmp_path)
+
+    assert found == {"loaded": loaded, "groups": [group]}
+    assert json.loads((tmp_path / "told").read_text()) == [[{"n": 1}]]
+    assert (tmp_path / "engine-fork.log").read_text() == f"{tmp_path}/tree\n"
+
+
+@pytest.mark.parametrize("end", ["exit 3", "exit 0"])
+def test_an_engine_that_fails_or_stops_early(
+    engine: Path, tmp_path: Path, end: str
+) -> None:
+    engine.write_text(f"#!/bin/sh\ncat > /dev/null\necho why >&2\n{end}\n")
+
+    with pytest.raises(
+        ForkError, match=r"failed on stock; .*engine-stock\.log ends:\nwhy"
+    ):
+        demo.run_engine("stock", tmp_path, [[{}]], tmp_path)
+
+
+@pytest.mark.parametrize(("again", "status"), [(True, 0), (False, 1)])
+def test_the_demo_succeeds_only_if_it_shows_something(
+    again: bool, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = {
+        "function": "op",
+        "file": f"{demo.SAMPLING}a.py",
+        "seconds": 0.5,
+        "reason": "size",
+    }
+
+    def run(variant: str, tree: Path, groups: list[Any], logs: Path) -> Any:
+        stall = [compiled] if again and variant == "stock" else []
+        done = [
+            {"batch": len(it), "seconds": 1.0, "compilations": [], "outputs": []}
+            for it in groups
+        ]
+        done[2]["compilations"] = stall
+        return {"loaded": {"torch": "2", "device": "cpu"}, "groups": done}
+
+    monkeypatch.setattr(demo, "run_engine", run)
+    monkeypatch.setattr(demo, "ROOT", tmp_path)
+    release = cli.described(None)
+
+    assert demo.show(release, Trees(*[tmp_path] * 4), tmp_path / "report") == status
+    written = json.loads((tmp_path / "report/demo.json").read_text())
+    steps = written["variants"]["fork"]["steps"]
+    assert [step["batch"] for step in steps] == list(demo.BATCHES)
+
+
+@pytest.mark.parametrize(
+    ("status", "printed", "fails"),
+    [(1, "FAILED a.py::test_it[1] - why\n", True), (0, "1 passed\n", False)],
+)
+def test_a_mutant_is_written_and_judged(
+    status: int,
+    printed: str,
+    fails: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mutants, "finish", lambda *_: (status, printed))
+
+    assert mutants._fails(tmp_path, {"a.py": b"mutant"}, "it") is fails
+    assert (tmp_path / "a.py").read_bytes() == b"mutant"
+
+
+def test_a_mutant_that_could_not_be_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mutants, "finish", lambda *_: (4, "usage"))
+
+    with pytest.raises(ForkError, match="did not run:\nusage"):
+        mutants._fails(tmp_path, {}, "it")
+
+
+def test_inside_the_virtual_environment_the_command_just_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bootstrap, "lock", lambda folder: None)
+    monkeypatch.setattr("sys.prefix", str(bootstrap.VENV))
+
+    assert bootstrap.enter(["build"]) is None
