@@ -92,6 +92,22 @@ def make_wheel(folder: Path) -> str:
     return hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
+def test_setup_py_packs_every_prebuilt_extension(
+    release: Release, index: Path, made: Trees, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_TARGET_DEVICE", "cpu")
+    monkeypatch.setenv("VLLM_USE_PRECOMPILED", "1")
+    monkeypatch.setenv("VLLM_PRECOMPILED_WHEEL_LOCATION", "")
+    monkeypatch.delenv("VLLM_PRECOMPILED_WHEEL_LOCATION")
+    digests = {**release.digests, "cpu-wheel": (make_wheel(index),)}
+
+    tree = build.prepare_for_setup(Release(VERSION, "0", digests))
+
+    assert (tree / "vllm/_C.abi3.so").read_bytes() == b"compiled"
+    assert "recursive-include vllm *.so" in (tree / "MANIFEST.in").read_text()
+    assert os.environ["VLLM_PRECOMPILED_WHEEL_LOCATION"].endswith(".whl")
+
+
 def test_installs_once_and_anew_when_the_inputs_change(
     release: Release,
     index: Path,

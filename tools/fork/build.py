@@ -75,5 +75,8 @@ def prepare_for_setup(release: Release) -> Path:
         device = os.environ.get("VLLM_TARGET_DEVICE", "cuda")
         wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
         unpack_extensions(wheel, made.package)
+        # Upstream's setup.py takes along only those that a GPU or one kind of CPU uses.
+        with (made.package / "MANIFEST.in").open("a") as manifest:
+            manifest.write("recursive-include vllm *.so\n")
         os.environ.setdefault("VLLM_PRECOMPILED_WHEEL_LOCATION", str(wheel))
     return made.package
