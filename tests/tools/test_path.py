@@ -95,6 +95,7 @@ def make_wheel(folder: Path) -> str:
 def test_setup_py_packs_every_prebuilt_extension(
     release: Release, index: Path, made: Trees, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SETUPTOOLS_SCM_PRETEND_VERSION", VERSION)
     monkeypatch.setenv("VLLM_TARGET_DEVICE", "cpu")
     monkeypatch.setenv("VLLM_USE_PRECOMPILED", "1")
     monkeypatch.setenv("VLLM_PRECOMPILED_WHEEL_LOCATION", "")
