@@ -17,7 +17,8 @@ class Sampler(nn.Module):
         logprobs_mode_override: LogprobsMode | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         ...
-        # Unbacked, as in gather_logprobs: the CPU's sampling is compiled too.
+        # As in gather_logprobs, for the sampling that the CPU compiles; down here, as a
+        # processor may return another tensor.
         torch._dynamo.decorators.mark_unbacked(logits, 0)
 
         random_sampled, processed_logprobs = self.topk_topp_sampler(
@@ -35,8 +36,8 @@ class Sampler(nn.Module):
         token_ids: torch.Tensor,
     ) -> LogprobsTensors:
         ...
-        # Unbacked, or Dynamo compiles a batch of 0, of 1 and of more apart. The hint
-        # keeps Inductor splitting the reduction at small batches (torch 2.12 on).
+        # Unbacked for this call, not for topk and gather above: one graph for 0, 1 and
+        # more rows. The hint keeps Inductor splitting the reduction (torch 2.12 on).
         torch._dynamo.decorators.mark_unbacked(logprobs, 0, hint_override=8)
         torch._dynamo.decorators.mark_unbacked(token_logprobs, 0, hint_override=8)
         torch._dynamo.maybe_mark_dynamic(logprobs, 1)

@@ -8,8 +8,9 @@ from vllm.platforms import current_platform
 @torch.compile(backend=current_platform.simple_compile_backend)
 def batched_count_greater_than(x: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     """
-    Counts per row the entries of x at or above the row's value: the rank of a
-    token, which counts itself. Compiled, so that no temporary is as large as x.
+    Counts, in each row of x, the entries greater than or equal to the row's value:
+    a token's rank, which counts the token itself. Compiled, so that no temporary is
+    as large as x.
 
     Args:
         x: Shape (batch, vocabulary).
