@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from tools.fork import ForkError, build, demo
+from tools.fork import ForkError, build, demo, upstream_tests
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.command import Word, show
 from tools.fork.release import Release, described
@@ -20,7 +20,13 @@ def main(arguments: list[str]) -> int:
     Returns:
         The exit status.
     """
-    commands = {"build": _build, "demo": _demo, "test": _test, "lint": _lint}
+    commands = {
+        "build": _build,
+        "demo": _demo,
+        "test": _test,
+        "test-upstream": _test_upstream,
+        "lint": _lint,
+    }
     parser = argparse.ArgumentParser(prog="python -m tools.fork")
     parser.add_argument("command", choices=commands)
     parser.add_argument("--release", help="another release that pyproject.toml has")
@@ -50,6 +56,10 @@ def _test(release: Release) -> int:
     made = build.make(release)
     print("The change, in the fork:", flush=True)
     return show([*pytest, UPSTREAM_TEST], made.fork, {"PYTHONPATH": str(made.fork)})
+
+
+def _test_upstream(release: Release) -> int:
+    return upstream_tests.show(build.make(release), ROOT / "build/report")
 
 
 def _lint(release: Release) -> int:
