@@ -17,8 +17,12 @@ CAUSES = {
     r"[Oo]ffline|LocalEntryNotFound|couldn't connect|Cannot find the requested": (
         "needs a model or data that is not made here"
     ),
+    r"CPU Generator": "needs a GPU's random generator",
+    r"EngineDeadError": "needs the engine that an earlier test has stopped",
     r"did not end within": "takes too long",
 }
+# What is raised where an engine or a server, a process of its own, has died.
+_ELSEWHERE = r"root cause|Server exited"
 _RANK = {"passed": 2, "skipped": 1}  # above failed, error and not run at all
 
 
@@ -70,11 +74,10 @@ def _last_line(report: Mapping[str, Any]) -> str:
     else:
         crash = told.get("reprcrash") or {}
         line = next(iter(crash.get("message", "").splitlines()), "no message")
-    # An engine is a process of its own: what stopped it is in what was printed.
     printed = "\n".join(text for _, text in report["sections"])
     errors = re.findall(r"\b([A-Z]\w*(?:Error|Exception): .+)", printed)
-    if re.search(r"See root cause|Server exited", line) and errors:
-        line = next((it for it in reversed(errors) if "root cause" not in it), line)
+    if re.search(_ELSEWHERE, line):
+        line = next((it for it in errors if not re.search(_ELSEWHERE, it)), line)
     return line.strip()
 
 

@@ -31,16 +31,19 @@ from tools.fork.tree import Trees
 # what sampling parameters do in an engine, as far as tools/fork/hub.py can make the
 # models it asks for. Each line is a process, for importing vLLM takes long.
 TESTS = (
-    "tests/v1/sample",
-    "tests/v1/logits_processors",
-    "tests/samplers tests/detokenizer",
+    "tests/v1/sample/test_sampler.py tests/v1/sample/test_topk_topp_sampler.py "
+    "tests/v1/sample/test_rejection_sampler.py "
+    "tests/v1/sample/test_sampling_params_e2e.py",
     "tests/test_logprobs.py tests/test_outputs.py tests/test_seed_behavior.py "
     "tests/v1/test_outputs.py tests/v1/core/test_repetition_detection.py "
     "tests/v1/engine/test_output_processor.py "
     "tests/v1/engine/test_parallel_sampling.py "
     "tests/v1/worker/test_gpu_input_batch.py",
-    "tests/v1/engine/test_llm_engine.py tests/v1/e2e/general/test_min_tokens.py "
-    "tests/entrypoints/llm/test_generate.py",
+    "tests/v1/logits_processors",
+    "tests/v1/sample/test_logprobs.py tests/v1/sample/test_logprobs_e2e.py",
+    "tests/v1/e2e/general/test_min_tokens.py tests/entrypoints/llm/test_generate.py "
+    "tests/v1/engine/test_llm_engine.py",
+    "tests/samplers tests/detokenizer",
 )
 _SECONDS = 900  # that a process may take
 _RERUNS = 3
@@ -72,14 +75,15 @@ def show(trees: Trees, report: Path) -> int:
     models = ROOT / "build/hub"
     with step(f"{len(hub.MODELS)} small random models in {models.relative_to(ROOT)}/"):
         hub.make_hub(models, sorted(_texts(trees.stock)))
-    with tempfile.TemporaryDirectory() as caches:
-        sides = {
-            "stock": Side(trees.stock, models, Path(caches)),
-            "fork": Side(trees.fork, models, Path(caches)),
-        }
-        results = _run_all(sides, report)
-        worse, better = differences(results["stock"], results["fork"])
-        flaky = _find_flaky(worse, sides, results, report)
+    # What is compiled is kept under what it was compiled from, so both may share it.
+    caches = ROOT / "build/cache"
+    sides = {
+        "stock": Side(trees.stock, models, caches),
+        "fork": Side(trees.fork, models, caches),
+    }
+    results = _run_all(sides, report)
+    worse, better = differences(results["stock"], results["fork"])
+    flaky = _find_flaky(worse, sides, results, report)
     if not any(it.outcome == "passed" for it in results["stock"].values()):
         raise ForkError(
             "No test passed on stock, so nothing was compared; what pytest said is "
