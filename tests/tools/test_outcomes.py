@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tools.fork import outcomes, upstream_tests
+from tools.fork import outcomes
 from tools.fork.outcomes import NOT_RUN, UNFINISHED, Result
 
 PASSED, SKIPPED = Result("passed"), Result("skipped", "Skipped: why")
@@ -123,19 +123,3 @@ def test_causes_are_grouped() -> None:
         "failed: needs Triton on a GPU": 1,
         "failed: AssertionError: assert N == N": 2,
     }
-
-
-def test_the_summary_names_what_differs_and_why() -> None:
-    results = {"stock": {"a": PASSED, "b": PASSED}, "fork": {"a": FAILED, "b": PASSED}}
-
-    lines = list(upstream_tests.summary(results, ["a"], [], set()))
-
-    assert "stock: 2 tests: 2 passed" in "\n".join(lines)
-    assert lines[-6:] == [
-        "1 worse on the fork",
-        "    a",
-        "        stock: passed",
-        "        fork: failed AssertionError: x",
-        "0 better on the fork",
-        "0 flaky on the fork",
-    ]

@@ -129,13 +129,14 @@ def _run_all(sides: Mapping[str, Side], report: Path) -> dict[str, dict[str, Res
     for name in sides:
         (report / f"upstream-{name}.log").unlink(missing_ok=True)
     for tests in TESTS:
+        print("\n".join(f"  {it}" for it in tests.split()), flush=True)
         for name, side in sides.items():
             start = time.perf_counter()
             places = _files(tests, sides["stock"].tree)
             found = _run(side, places, report / f"upstream-{name}.log")
             results[name].update(found)
             seconds = time.perf_counter() - start
-            print(f"  {name:5} {seconds:4.0f} s  {tests}: {counts(found)}", flush=True)
+            print(f"    {name:5} {seconds:4.0f} s: {counts(found)}", flush=True)
     return results
 
 
