@@ -190,7 +190,9 @@ def _run(side: Side, tests: Sequence[str], log: Path) -> dict[str, Result]:
             stdin=subprocess.DEVNULL,
             stdout=printed,
             stderr=printed,
-            start_new_session=True,
+            # Not a session: some tests make their process the leader of a group, which
+            # the leader of a session may not do.
+            preexec_fn=os.setpgrp,
         )
         problem = _wait(process)
         results = read_report_log(lines.read_text().splitlines())
@@ -207,7 +209,7 @@ def _wait(process: "subprocess.Popen[bytes]") -> str:
     except subprocess.TimeoutExpired:
         return f"did not end within {_SECONDS} s"
     finally:
-        # With the engines that its tests have left behind: all are in its session.
+        # With the engines that its tests have left behind: all are in its group.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
