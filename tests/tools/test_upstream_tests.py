@@ -81,9 +81,9 @@ def test_a_test_that_hangs_is_stopped(
     monkeypatch.setattr(upstream_tests, "_SECONDS", 3)
     write_tests(trees, "import time\ndef test_a(): time.sleep(99)\ndef test_b(): 1")
 
-    assert run(trees, tmp_path) == {
-        "tests/test_it.py::test_a": Result("error", "did not end within 3 s")
-    }
+    # At test_a, or before it on a busy machine.
+    (result,) = run(trees, tmp_path).values()
+    assert result == Result("error", "did not end within 3 s")
 
 
 def test_a_crash_is_an_error(trees: Trees, tmp_path: Path) -> None:

@@ -182,6 +182,7 @@ def _run(side: Side, tests: Sequence[str], log: Path) -> dict[str, Result]:
     options = ["-p", "no:cacheprovider", "--continue-on-collection-errors"]
     with tempfile.TemporaryDirectory() as folder, log.open("a") as printed:
         lines = Path(folder, "log")
+        lines.touch()
         options.append(f"--report-log={lines}")
         process = subprocess.Popen(
             [str(VENV / "bin/python"), "-m", "pytest", *options, *tests],
