@@ -26,10 +26,11 @@ from tools.fork.outcomes import (
 )
 from tools.fork.tree import Trees
 
-# The rule: each module of the release's tests that calls the sampler or a logits
-# processor, that reads the logprobs or the text which come out, or whose subject is
-# what sampling parameters do in an engine, as far as tools/fork/hub.py can make the
-# models it asks for. Each line is a process, for importing vLLM takes long.
+# The rule: each module of the release's tests whose subject is the sampler, a logits
+# processor, the logprobs or the text that come out, as far as tools/fork/hub.py makes
+# the models it asks for. Left out are those that start a server, or an engine for each
+# test while a module here has the same subject: they take longer than all of these.
+# Each line is a process, for importing vLLM takes long.
 TESTS = (
     "tests/v1/sample/test_sampler.py tests/v1/sample/test_topk_topp_sampler.py "
     "tests/v1/sample/test_rejection_sampler.py "
@@ -38,12 +39,12 @@ TESTS = (
     "tests/v1/test_outputs.py tests/v1/core/test_repetition_detection.py "
     "tests/v1/engine/test_output_processor.py "
     "tests/v1/engine/test_parallel_sampling.py "
+    "tests/v1/logits_processors/test_correctness.py "
     "tests/v1/worker/test_gpu_input_batch.py",
-    "tests/v1/logits_processors",
     "tests/v1/sample/test_logprobs.py tests/v1/sample/test_logprobs_e2e.py",
-    "tests/v1/e2e/general/test_min_tokens.py tests/entrypoints/llm/test_generate.py "
-    "tests/v1/engine/test_llm_engine.py",
-    "tests/samplers tests/detokenizer",
+    "tests/v1/e2e/general/test_min_tokens.py tests/entrypoints/llm/test_generate.py",
+    "tests/samplers/test_logprobs.py tests/samplers/test_no_bad_words.py "
+    "tests/detokenizer",
 )
 _SECONDS = 900  # that a process may take
 _RERUNS = 3
