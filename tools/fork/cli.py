@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from tools.fork import ForkError, build, demo, mutants
+from tools.fork import ForkError, build, demo, mutants, upstream_tests
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.command import Word, show
 from tools.fork.release import Release, described
@@ -22,7 +22,13 @@ def main(arguments: list[str]) -> int:
     Returns:
         The exit status.
     """
-    commands = {"build": _build, "demo": _demo, "test": _test, "lint": _lint}
+    commands = {
+        "build": _build,
+        "demo": _demo,
+        "test": _test,
+        "test-upstream": _test_upstream,
+        "lint": _lint,
+    }
     parser = argparse.ArgumentParser(prog="python -m tools.fork")
     parser.add_argument("command", choices=commands)
     parser.add_argument("--release", help="another release that pyproject.toml has")
@@ -61,6 +67,10 @@ def _test(release: Release) -> int:
         return 1
     print("A rollout through the engine:", flush=True)
     return show([*pytest, "tests/engine"], ROOT)
+
+
+def _test_upstream(release: Release) -> int:
+    return upstream_tests.show(build.make(release), ROOT / "build/report")
 
 
 def _lint(release: Release) -> int:
