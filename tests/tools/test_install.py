@@ -1,13 +1,15 @@
 """Installing: what uv is told, with uv itself left out."""
 
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tools.fork import ForkError, bootstrap, install
+from tools.fork import ForkError, bootstrap, command, install
 from tools.fork.command import run
 from tools.fork.release import Release
 
@@ -166,3 +168,16 @@ def test_the_virtual_environment_is_made_once(
     with pytest.raises(Replaced):
         enter()
     assert not made
+
+
+def test_a_long_step_shows_that_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "_PULSE", 0.01)
+
+    pattern = r"  work (\.\.\. \d+ s )+\.\.\. \d+\.\d s\n"
+
+    with command.step("work"):
+        time.sleep(0.2)
+
+    assert re.fullmatch(pattern, capsys.readouterr().out)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from tools.fork import ForkError
 
 Word = str | Path  # of a command line
+_PULSE = 20.0  # seconds without a sign of life
 
 # Set by git for its hooks, and by a make above us; they would misdirect a program.
 _FOREIGN = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "MAKEFLAGS", "MAKELEVEL")
@@ -18,10 +20,22 @@ _FOREIGN = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "MAKEFLAGS", "MAKELEVE
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Print what begins, then how many seconds it took."""
+    """Print what begins, now and then that it goes on, then the seconds it took."""
     print(f"  {title} ...", end=" ", flush=True)
     start = time.perf_counter()
-    yield
+    ended = threading.Event()
+
+    def go_on() -> None:
+        while not ended.wait(_PULSE):
+            print(f"{time.perf_counter() - start:.0f} s ...", end=" ", flush=True)
+
+    pulse = threading.Thread(target=go_on, daemon=True)
+    pulse.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        pulse.join()
     print(f"{time.perf_counter() - start:.1f} s", flush=True)
 
 
