@@ -1,9 +1,16 @@
 # A thin front: each target is a command of tools/fork (python3 -m tools.fork --help).
 PYTHON ?= python3
 RELEASE ?=
+FORK = $(PYTHON) -m tools.fork $@
 
-.PHONY: build demo test test-upstream lint
-build demo test test-upstream lint:
+.PHONY: build demo test test-upstream lint apply python
+build demo test test-upstream lint: python
+	@$(FORK) $(if $(RELEASE),--release $(RELEASE))
+
+# make apply VLLM=<checkout>; FORCE=1 weaves over uncommitted work.
+apply: python
+	@$(FORK) "$(VLLM)" $(if $(FORCE),--force)
+
+python:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON); install \
-	Python 3.10 to 3.13, or name one: make $@ PYTHON=..." >&2; exit 1; }
-	@$(PYTHON) -m tools.fork $@ $(if $(RELEASE),--release $(RELEASE))
+	Python 3.10 to 3.13, or name one: make demo PYTHON=..." >&2; exit 1; }

@@ -2,8 +2,9 @@
 
 import argparse
 import sys
+from pathlib import Path
 
-from tools.fork import ForkError, build, demo, mutants, upstream_tests
+from tools.fork import ForkError, apply, build, demo, mutants, upstream_tests
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.command import Word, show
 from tools.fork.release import Release, described
@@ -30,14 +31,37 @@ def main(arguments: list[str]) -> int:
         "lint": _lint,
     }
     parser = argparse.ArgumentParser(prog="python -m tools.fork")
-    parser.add_argument("command", choices=commands)
-    parser.add_argument("--release", help="another release that pyproject.toml has")
+    subparsers = parser.add_subparsers(dest="command", required=True)
+    for name in commands:
+        command = subparsers.add_parser(name)
+        command.add_argument("--release", help="another that pyproject.toml describes")
+    command = subparsers.add_parser("apply")
+    command.add_argument("checkout", type=Path, help="a checkout of vLLM")
+    command.add_argument("--force", action="store_true", help="over uncommitted work")
     options = parser.parse_args(arguments)
     try:
+        if options.command == "apply":
+            return _apply(options.checkout.resolve(), options.force)
         return commands[options.command](described(options.release or None))
     except ForkError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+
+
+def _apply(checkout: Path, force: bool) -> int:
+    changed = apply.apply(checkout, force=force)
+    if not changed:
+        print(f"The change is in {checkout} already.")
+        return 0
+    # To count the lines of a new file too, git has to know of it.
+    show(["git", "add", "--intent-to-add", "--", *changed], checkout)
+    show(["git", "diff", "--stat", "--", *changed], checkout)
+    print(
+        f"Woven into {checkout}, not committed. Next: read `git diff` there, run "
+        f"`pytest {mutants.UPSTREAM_TEST}` with that checkout installed, then "
+        "`git commit --signoff`."
+    )
+    return 0
 
 
 def _build(release: Release) -> int:

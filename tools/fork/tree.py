@@ -5,7 +5,9 @@ change is one commit on top; ``stock/`` is a worktree at the tag.
 """
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tools.fork import ForkError
@@ -66,7 +68,7 @@ def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -
     """
     if not tree.exists():
         _commit_release(release, sdist, tree)
-    wanted = woven(overlay, tree, release.tag)
+    wanted = woven(overlay, partial(_committed, tree, release.tag))
     (tree / ".git/index.lock").unlink(missing_ok=True)
     commits = _git(tree, "log", "--format=%s", f"{release.tag}..HEAD").splitlines()
     if commits not in ([], [SUBJECT]):
@@ -90,13 +92,12 @@ def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -
     return stashed
 
 
-def woven(overlay: Path, tree: Path, base: str) -> dict[str, bytes]:
-    """Weave the overlay into the files of a commit.
+def woven(overlay: Path, read: Callable[[str], bytes | None]) -> dict[str, bytes]:
+    """Weave the overlay into files of upstream's.
 
     Args:
         overlay: The folder with our ``vllm/`` and ``tests/v1/``.
-        tree: The git repository with upstream's files.
-        base: The commit.
+        read: Returns, by path, a file as it is without our change or with it, or None.
 
     Returns:
         By path, each file that our change touches, as it then reads.
@@ -107,7 +108,7 @@ def woven(overlay: Path, tree: Path, base: str) -> dict[str, bytes]:
     result = {}
     for path in sorted(overlay.glob("vllm/**/*.py")):
         name = path.relative_to(overlay).as_posix()
-        upstream = _committed(tree, base, name)
+        upstream = read(name)
         if upstream is None:
             raise ForkError(
                 f"upstream's {name} is gone; fit our sparse source to that."
@@ -118,7 +119,7 @@ def woven(overlay: Path, tree: Path, base: str) -> dict[str, bytes]:
     return {
         name: content
         for name, content in sorted(result.items())
-        if content != _committed(tree, base, name)
+        if content != read(name)
     }
 
 

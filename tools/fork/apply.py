@@ -1,0 +1,53 @@
+"""Weave the change into any vLLM checkout, ready to commit."""
+
+from pathlib import Path
+
+from tools.fork import ForkError
+from tools.fork.bootstrap import ROOT
+from tools.fork.command import run
+from tools.fork.tree import woven
+
+
+def apply(checkout: Path, overlay: Path = ROOT, force: bool = False) -> list[str]:
+    """Weave the change into the working files of a checkout; commit nothing.
+
+    Args:
+        checkout: A git checkout of vLLM.
+        overlay: The folder with our ``vllm/`` and ``tests/v1/``.
+        force: Weave also into files with uncommitted work.
+
+    Returns:
+        The paths that were changed; none where the change is there already.
+
+    Raises:
+        ForkError: It is no such checkout, the change does not fit what it holds, a
+            touched file has uncommitted work, or cannot be written. In the first three
+            cases nothing was written.
+    """
+    if not (checkout / ".git").exists() or not (checkout / "vllm/v1/sample").is_dir():
+        raise ForkError(
+            f"{checkout} is no checkout of vLLM: it needs .git and vllm/v1/sample at "
+            "its root. Name one: make apply VLLM=<checkout>"
+        )
+
+    def read(name: str) -> bytes | None:
+        path = checkout / name
+        return path.read_bytes() if path.exists() else None
+
+    wanted = woven(overlay, read)
+    status = ["git", "status", "--porcelain", "--", *wanted]
+    dirty = run(status, "git could not look at it:", cwd=checkout) if wanted else b""
+    if dirty and not force:
+        raise ForkError(
+            f"There is uncommitted work in what the change touches:\n"
+            f"{dirty.decode().rstrip()}\nCommit it or put it aside (git stash), then "
+            "run again; FORCE=1 weaves into it as it is."
+        )
+    for name, content in wanted.items():
+        path = checkout / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:
+            raise ForkError(f"{path} cannot be written: {error.strerror}.") from error
+    return list(wanted)
