@@ -24,10 +24,11 @@ def apply(checkout: Path, overlay: Path = ROOT, force: bool = False) -> list[str
             touched file has uncommitted work, or cannot be written. In the first three
             cases nothing was written.
     """
-    if not (checkout / ".git").exists() or not (checkout / "vllm/v1/sample").is_dir():
+    # Our own vllm/ has no __init__.py.
+    if not all((checkout / name).exists() for name in (".git", "vllm/__init__.py")):
         raise ForkError(
-            f"{checkout} is no checkout of vLLM: it needs .git and vllm/v1/sample at "
-            "its root. Name one: make apply VLLM=<checkout>"
+            f"{checkout} is no checkout of vLLM: it needs .git and vllm/__init__.py. "
+            "Name one: make apply VLLM=<checkout>"
         )
 
     def read(name: str) -> bytes | None:
