@@ -90,10 +90,10 @@ def test_an_anchor_that_is_gone_leaves_everything_as_it_was(
     assert contents(checkout) == before
 
 
-def test_what_is_no_checkout(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(["apply", str(tmp_path)]) == 1
+# An empty name is this repository, which has a vllm/ folder of its own.
+@pytest.mark.parametrize("place", ["", "/"])
+def test_what_is_no_checkout(place: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["apply", place]) == 1
     assert "is no checkout of vLLM" in capsys.readouterr().err
 
 
