@@ -21,8 +21,7 @@ MODULE = "vllm/v1/sample/sampler.py"
 def made(tmp_path: Path, overlay: Path, monkeypatch: pytest.MonkeyPatch) -> Trees:
     """Where the build puts its trees, with the miniature repository for ours."""
     folder = tmp_path / "build"
-    names = ("fork", "stock", "package", "scratch")
-    trees = Trees(*(folder / name for name in names))
+    trees = Trees.inside(folder)
     monkeypatch.setattr(build, "trees", lambda release: trees)
     monkeypatch.setattr(build, "DOWNLOADS", folder / "downloads")
     monkeypatch.setattr(build, "make_fork", partial(make_fork, overlay=overlay))

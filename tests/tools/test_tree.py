@@ -22,8 +22,7 @@ WOVEN = SAMPLER.replace(
 
 @pytest.fixture
 def made(tmp_path: Path) -> Trees:
-    build = tmp_path / "build"
-    return Trees(build / "fork", build / "stock", build / "package", build / "scratch")
+    return Trees.inside(tmp_path / "build")
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -32,7 +32,7 @@ def trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trees:
     monkeypatch.setattr(upstream_tests, "TESTS", ("tests",))
     monkeypatch.setattr(upstream_tests, "ROOT", tmp_path)
     monkeypatch.setattr(hub, "make_hub", lambda *_: None)
-    return Trees(tmp_path / "fork", tmp_path / "stock")
+    return Trees.inside(tmp_path)
 
 
 def write_tests(trees: Trees, text: str) -> None:

@@ -42,11 +42,15 @@ class Trees:
     package: Path
     scratch: Path
 
+    @classmethod
+    def inside(cls, folder: Path) -> "Trees":
+        """Return where the trees are inside ``folder``."""
+        return cls(*(folder / name for name in ("fork", "stock", "package", "scratch")))
+
 
 def trees(release: Release) -> Trees:
     """Return where the trees of ``release`` are, whether made or not."""
-    folder = ROOT / "build" / release.version
-    return Trees(*(folder / name for name in ("fork", "stock", "package", "scratch")))
+    return Trees.inside(ROOT / "build" / release.version)
 
 
 def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -> bool:
