@@ -43,8 +43,6 @@ TESTS = (
     "tests/v1/worker/test_gpu_input_batch.py",
     "tests/v1/sample/test_logprobs.py tests/v1/sample/test_logprobs_e2e.py",
     "tests/v1/e2e/general/test_min_tokens.py tests/entrypoints/llm/test_generate.py",
-    "tests/samplers/test_logprobs.py tests/samplers/test_no_bad_words.py "
-    "tests/detokenizer",
 )
 _SECONDS = 900  # that a process may take
 _RERUNS = 3
