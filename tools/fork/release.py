@@ -42,9 +42,7 @@ def build_requirements(pyproject: Path = PYPROJECT) -> list[str]:
     return [line for line in requires if not line.startswith("torch")]
 
 
-def described(
-    version: str | None, pyproject: Path = ROOT / "pyproject.toml"
-) -> Release:
+def described(version: str | None, pyproject: Path = PYPROJECT) -> Release:
     """Read one release from ``[tool.fork]``.
 
     Args:
