@@ -1,0 +1,147 @@
+"""Load the sampler of a source tree where torch is all that is installed.
+
+Only the tree's ``vllm/v1/sample/`` is real. Whatever else it imports of vLLM is a
+stand-in, so that trees of several releases can be loaded into one process, and on a
+machine that has no vLLM.
+"""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+_REAL = "vllm.v1.sample"
+
+
+@dataclass(frozen=True)
+class Modules:
+    """The modules of one tree that the change concerns.
+
+    Attributes:
+        logprobs: Its ``vllm.v1.sample.ops.logprobs``.
+        sampler: Its ``vllm.v1.sample.sampler``. What gathers logprobs returns them as
+            a plain tuple: token ids, logprobs, ranks.
+        sampling: Its ``vllm.v1.sample.ops.topk_topp_sampler``.
+    """
+
+    logprobs: ModuleType
+    sampler: ModuleType
+    sampling: ModuleType
+
+
+def load(tree: Path, device: str = "cpu") -> Modules:
+    """Load the sampler of a tree.
+
+    Args:
+        tree: The source tree of a release, or a folder with its ``vllm/v1/sample/``.
+        device: The platform to pretend: ``cpu`` or ``cuda``.
+    """
+    before = {name: it for name, it in sys.modules.items() if _is_vllm(name)}
+    for name in before:
+        del sys.modules[name]
+    finder = _Finder(tree, device)
+    sys.meta_path.insert(0, finder)
+    importlib.invalidate_caches()
+    try:
+        names = ("ops.logprobs", "sampler", "ops.topk_topp_sampler")
+        return Modules(*(importlib.import_module(f"{_REAL}.{it}") for it in names))
+    finally:
+        sys.meta_path.remove(finder)
+        for name in [name for name in sys.modules if _is_vllm(name)]:
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
+def _is_vllm(name: str) -> bool:
+    return name == "vllm" or name.startswith("vllm.")
+
+
+class _StandIn:
+    """Anything that a module may ask of another while it is imported; it is false."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __call__(self, *_: Any, **__: Any) -> "_StandIn":
+        return self
+
+    def __getattr__(self, name: str) -> "_StandIn":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __getitem__(self, _: Any) -> "_StandIn":
+        return self
+
+    def __or__(self, _: Any) -> "_StandIn":
+        return self
+
+    __ror__ = __or__
+
+    def __mro_entries__(self, _: Any) -> tuple[type, ...]:
+        return ()
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: Any) -> None: ...
+
+
+class _StandInModule(ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _StandIn()
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds the tree's sampling modules, and a stand-in for the rest of vLLM."""
+
+    def __init__(self, tree: Path, device: str) -> None:
+        self.tree = tree
+        self.device = device
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if not _is_vllm(name):
+            return None
+        if name == _REAL or name.startswith(f"{_REAL}."):
+            folder = self.tree.joinpath(*name.split(".")[:-1])
+            return importlib.machinery.PathFinder.find_spec(name, [str(folder)])
+        return importlib.machinery.ModuleSpec(name, self, is_package=True)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return _StandInModule(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__name__ == "vllm.platforms":
+            module.__dict__["current_platform"] = _platform(self.device)
+        elif module.__name__ == "vllm.v1.outputs":
+            for name in ("LogprobsTensors", "SamplerOutput"):
+                module.__dict__[name] = _Fields
+
+
+class _Fields(tuple[Any, ...]):
+    """The fields that a result was made from, in that order."""
+
+    def __new__(cls, *fields: Any, **named: Any) -> "_Fields":
+        return super().__new__(cls, (*fields, *named.values()))
+
+
+def _platform(device: str) -> SimpleNamespace:
+    no = {f"is_{it}": lambda: False for it in ("rocm", "xpu", "tpu", "out_of_tree")}
+    return SimpleNamespace(
+        device_type=device,
+        simple_compile_backend="inductor",
+        is_cpu=lambda: device == "cpu",
+        is_cuda=lambda: device == "cuda",
+        is_cuda_alike=lambda: device == "cuda",
+        get_cpu_architecture=lambda: None,
+        get_device_capability=lambda: None,
+        **no,
+    )
