@@ -31,7 +31,7 @@ def sdist(index: Path) -> Path:
 @pytest.fixture
 def release(sdist: Path) -> Release:
     digest = hashlib.sha256(sdist.read_bytes()).hexdigest()
-    return Release(VERSION, "0", {"sdist": (digest,)})
+    return Release(VERSION, "0", {"vllm": (digest,)})
 
 
 @pytest.fixture

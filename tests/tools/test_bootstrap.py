@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.fork import ForkError, __main__, bootstrap, cli, install
+from tools.fork import ForkError, __main__, bootstrap, cli, install, release
 from tools.fork.release import described
 
 
@@ -72,16 +72,62 @@ def test_no_python_headers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
         install.check_compiler()
 
 
-def test_a_release_that_is_not_described(capsys: pytest.CaptureFixture[str]) -> None:
+def resolved(requirement: str, *options: str) -> str:
+    """What uv prints for the one release that this index has, and only for a GPU."""
+    if requirement != "vllm==0.0.1":
+        return ""
+    if "--generate-hashes" in options:
+        return "vllm==0.0.1 \\\n    --hash=sha256:ab1 \\\n    --hash=sha256:cd2\n"
+    return "numpy==2\ntorch==2.0.0\nvllm==0.0.1\n"
+
+
+def test_a_release_that_is_not_described(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(release, "_compile", resolved)
+
     assert cli.main(["build", "--release", "0.0.1"]) == 1
-    assert "does not describe vLLM 0.0.1, only 0.19.1" in capsys.readouterr().err
+    before, _, entry = capsys.readouterr().err.partition("add it:\n")
+    assert "pyproject.toml describes only vLLM 0.10.0, " in before
+    added = tmp_path / "pyproject.toml"
+    added.write_text(release.PYPROJECT.read_text() + entry)
+    found = described("0.0.1", added)
+    assert (found.torch, found.digests) == ("2.0.0", {"vllm": ("ab1", "cd2")})
+
+
+def test_a_release_that_the_index_does_not_have(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(release, "_compile", resolved)
+
+    assert cli.main(["build", "--release", "0.0.2"]) == 1
+    assert "names no vLLM 0.0.2 either, or does not answer" in capsys.readouterr().err
+
+
+def test_each_release_has_a_virtual_environment_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        'release = "1"\n[tool.fork.releases."1"]\n[tool.fork.releases."2"]\n'
+    )
+    places = {
+        (): ".venv",
+        ("--release", "1"): ".venv",
+        ("--release", "2"): "build/2/.venv",
+        ("--release", "../3"): ".venv",
+        ("--release",): ".venv",
+    }
+    for arguments, place in places.items():
+        venv = bootstrap.environment_for(["test", *arguments], tmp_path)
+        assert venv == tmp_path / place
 
 
 def test_the_pinned_release_is_described() -> None:
-    release = described(None)
+    pinned = described(None)
 
-    assert release.tag == f"v{release.version}"
-    assert {"sdist", "cpu-wheel", "cuda-wheel"} <= release.digests.keys()
+    assert pinned.tag == f"v{pinned.version}"
+    assert {*release.PACKAGES} == pinned.digests.keys()
+    assert pinned in release.all_described()
 
 
 def test_an_interrupted_installation_is_done_again(

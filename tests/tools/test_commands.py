@@ -139,6 +139,6 @@ def test_inside_the_virtual_environment_the_command_just_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(bootstrap, "lock", lambda folder: None)
-    monkeypatch.setattr("sys.prefix", str(bootstrap.VENV))
+    monkeypatch.setattr("sys.prefix", str(bootstrap.environment_for([])))
 
     assert bootstrap.enter(["build"]) is None

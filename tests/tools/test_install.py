@@ -153,7 +153,7 @@ def test_the_virtual_environment_is_made_once(
         raise Replaced
 
     failing: tuple[int, ...] = (1,)
-    monkeypatch.setattr(bootstrap, "VENV", venv)
+    monkeypatch.setattr(bootstrap, "environment_for", lambda _: venv)
     monkeypatch.setattr(bootstrap, "lock", lambda folder: None)
     monkeypatch.setattr(subprocess, "call", call)
     monkeypatch.setattr("os.execv", execv)

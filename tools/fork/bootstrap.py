@@ -7,12 +7,14 @@ library only, and no syntax that is new.
 import fcntl
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-VENV = ROOT / ".venv"
+# The virtual environment, once this has been entered.
+VENV = Path(sys.prefix)
 _HOLDER = "VLLM_FORK_LOCK_HOLDER"
 
 
@@ -26,12 +28,13 @@ def enter(arguments: "list[str]") -> "str | None":
         None once inside; else, in a sentence, why not.
     """
     problem = problem_with_python(sys.version_info[:2]) or lock(ROOT / "build")
-    if problem or Path(sys.prefix) == VENV:
+    venv = environment_for(arguments)
+    if problem or Path(sys.prefix) == venv:
         return problem
-    problem = _make_venv()
+    problem = _make_venv(venv)
     if problem:
         return problem
-    python = str(VENV / "bin/python")
+    python = str(venv / "bin/python")
     os.execv(python, [python, "-m", "tools.fork", *arguments])
 
 
@@ -70,26 +73,48 @@ def lock(folder: Path) -> "str | None":
     return None
 
 
-def _make_venv() -> "str | None":
+def environment_for(arguments: "list[str]", root: Path = ROOT) -> Path:
+    """Return where the virtual environment for a command is.
+
+    Each release that pyproject.toml describes has its own, for it has its own torch.
+
+    Args:
+        arguments: The command's arguments.
+        root: The repository.
+    """
+    text = (root / "pyproject.toml").read_text("utf-8")
+    pinned = re.findall(r'^release = "(.+)"', text, re.M)
+    named = (
+        arguments[arguments.index("--release") + 1 :][:1]
+        if ("--release" in arguments)
+        else []
+    )
+    for release in named:
+        if f'[tool.fork.releases."{release}"]' in text and release not in pinned:
+            return root / "build" / release / ".venv"
+    return root / ".venv"
+
+
+def _make_venv(venv: Path) -> "str | None":
     """Make the virtual environment, with uv and our tools, unless it is there."""
-    stamp = VENV / ".tools-installed"
+    stamp = venv / ".tools-installed"
     wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
-    python = VENV / "bin/python"
+    python = venv / "bin/python"
     if python.exists() and stamp.exists() and stamp.read_text() == wanted:
         return None
-    print("  .venv, with the tools ...", flush=True)
+    print(f"  {os.path.relpath(str(venv))}, with the tools ...", flush=True)
     if not (python.exists() and stamp.exists()):
-        clear = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+        clear = [sys.executable, "-m", "venv", "--clear", str(venv)]
         if subprocess.call(clear):
             return (
                 "The virtual environment could not be made; on Debian and Ubuntu it "
                 "needs the package python3-venv."
             )
     pip = [str(python), "-m", "pip", "install", "-qq", "uv"]
-    uv = [str(VENV / "bin/uv"), "pip", "install", "--quiet", "--group", "dev"]
+    uv = [str(venv / "bin/uv"), "pip", "install", "--quiet", "--group", "dev"]
     if subprocess.call(pip) or subprocess.call([*uv, "-p", str(python)], cwd=str(ROOT)):
         return (
-            "The tools could not be installed into .venv; check the network and "
+            f"The tools could not be installed into {os.path.relpath(str(venv))}; check the network and "
             "`pip config list`, then run this again."
         )
     stamp.write_text(wanted)

@@ -40,7 +40,7 @@ def make(release: Release) -> Trees:
     """
     install.check_compiler()
     device = install.device()
-    digests = (*release.digests["sdist"], *release.digests[f"{device}-wheel"])
+    digests = [it for found in release.digests.values() for it in found]
     inputs = "\n".join([sys.version, str(ROOT), release.torch, device, *digests])
     generated = trees(release).fork / "vllm/_version.py"
     if install.installed(inputs) and generated.exists():

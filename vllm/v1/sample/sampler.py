@@ -38,7 +38,9 @@ class Sampler(nn.Module):
         ...
         # Unbacked for this call, not for topk and gather above: one graph for 0, 1 and
         # more rows. The hint keeps Inductor splitting the reduction (torch 2.12 on).
+        # instead of: torch._dynamo.decorators.mark_unbacked(logprobs, 0)
         torch._dynamo.decorators.mark_unbacked(logprobs, 0, hint_override=8)
+        # instead of: torch._dynamo.decorators.mark_unbacked(token_logprobs, 0)
         torch._dynamo.decorators.mark_unbacked(token_logprobs, 0, hint_override=8)
         torch._dynamo.maybe_mark_dynamic(logprobs, 1)
 
