@@ -71,7 +71,7 @@ def test_with_a_gpu_the_ordinary_torch_is_installed(
 
 
 @pytest.mark.parametrize(
-    ("device", "left_out"), [("cpu", "torchaudio\ntorchvision\n"), ("cuda", "")]
+    ("device", "left_out"), [("cpu", "torchaudio\ntorchvision\ntriton\n"), ("cuda", "")]
 )
 def test_requirements_of_the_device(
     told: list[Any],

@@ -114,8 +114,8 @@ def _make_venv(venv: Path) -> "str | None":
     uv = [str(venv / "bin/uv"), "pip", "install", "--quiet", "--group", "dev"]
     if subprocess.call(pip) or subprocess.call([*uv, "-p", str(python)], cwd=str(ROOT)):
         return (
-            f"The tools could not be installed into {os.path.relpath(str(venv))}; check the network and "
-            "`pip config list`, then run this again."
+            f"The tools could not be installed into {os.path.relpath(str(venv))}; "
+            "check the network and `pip config list`, then run this again."
         )
     stamp.write_text(wanted)
     return None

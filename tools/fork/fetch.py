@@ -32,8 +32,8 @@ def fetch(release: Release, kind: str, downloads: Path) -> Path:
     digests = release.digests.get(package)
     if not digests:
         raise ForkError(
-            f"pyproject.toml has no digests of {package} {release.version}, so there is "
-            f"no {kind} to be had for this release."
+            f"pyproject.toml has no digests of {package} {release.version}, so no "
+            f"{kind} of this release can be had."
         )
     downloads.mkdir(parents=True, exist_ok=True)
     for interrupted in downloads.glob(".partial-*"):

@@ -104,11 +104,13 @@ def install_requirements(release: Release, tree: Path, *options: Word) -> None:
     Raises:
         ForkError: Some of it cannot be had.
     """
-    # The CPU build of torch has a version of its own, and its two companions, which
-    # nothing here uses, are not on every index.
+    # The CPU build of torch has a version of its own. Its two companions, and the
+    # build of triton for a CPU, nothing here uses, and they are not on every index.
     overrides, excludes = VENV / "overrides.txt", VENV / "excludes.txt"
     overrides.write_text(f"torch=={release.torch}\n")
-    excludes.write_text("torchaudio\ntorchvision\n" if device() == "cpu" else "")
+    excludes.write_text(
+        "torchaudio\ntorchvision\ntriton\n" if device() == "cpu" else ""
+    )
     requirements = tree / "requirements" / f"{device()}.txt"
     wanted: list[Word] = ["--overrides", overrides, "--excludes", excludes]
     with step(f"what vLLM asks for ({requirements.name})"):

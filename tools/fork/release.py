@@ -101,8 +101,7 @@ def _digests(package: str, version: str) -> list[str]:
 
 def _compile(requirement: str, *options: str) -> str:
     """Return what uv makes of one requirement, without installing; "" if nothing."""
-    uv = [Path(sys.prefix, "bin/uv"), "pip", "compile", "--quiet", "--no-annotate"]
-    done = subprocess.run(
-        [*uv, *options, "-"], input=requirement.encode(), capture_output=True
-    )
-    return done.stdout.decode()
+    program = [f"{sys.prefix}/bin/uv", "pip", "compile", "--quiet", "--no-annotate"]
+    return subprocess.run(
+        [*program, *options, "-"], input=requirement, capture_output=True, text=True
+    ).stdout
