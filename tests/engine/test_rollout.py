@@ -1,5 +1,6 @@
 """A rollout as a trainer runs it, through the real engine, on stock and on the fork."""
 
+import os
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from tools.fork import demo
 from tools.fork.release import described
 from tools.fork.tree import trees
 
+RELEASE = described(os.environ.get("FORK_RELEASE"))
 REQUEST = {"logprobs": 0, "ignore_eos": True, "temperature": 1.0}
 # A group of samples that end one by one, so that the batch shrinks from 8 to 1.
 GROUP = [{**REQUEST, "max_tokens": length} for length in range(1, 9)]
@@ -29,7 +31,7 @@ GROUPS: dict[str, list[dict[str, Any]]] = {
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    made, logs = trees(described(None)), tmp_path_factory.mktemp("logs")
+    made, logs = trees(RELEASE), tmp_path_factory.mktemp("logs")
     return {
         variant: demo.run_engine(variant, tree, list(GROUPS.values()), logs)["groups"]
         for variant, tree in (("stock", made.stock), ("fork", made.fork))
@@ -41,13 +43,15 @@ def outputs(runs: Any, variant: str, group: str) -> Any:
 
 
 def test_the_fork_compiles_nothing_after_the_first_request(runs: Any) -> None:
-    assert [it["function"] for it in runs["fork"][0]["compilations"]] == [
-        "compiled_random_sample",
-        "batched_count_greater_than",
-    ]
+    first = [it["function"] for it in runs["fork"][0]["compilations"]]
+    assert "batched_count_greater_than" in first
     assert demo.recompilations(runs["fork"]) == []
 
 
+@pytest.mark.skipif(
+    demo.marks_the_batch(trees(RELEASE).stock),
+    reason="this release marks the batch itself",
+)
 def test_stock_compiles_again(runs: Any) -> None:
     again = {it["function"] for it in demo.recompilations(runs["stock"])}
 

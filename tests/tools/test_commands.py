@@ -1,6 +1,7 @@
 """The commands, with stand-ins for what they start."""
 
 import json
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,23 @@ from tools.fork import ForkError, bootstrap, build, cli, demo, mutants
 from tools.fork.tree import Trees
 
 
-def test_tests_that_need_no_build_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tests_that_need_no_build_come_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls: list[str] = []
     trees = Trees(*[Path("tree")] * 4)
 
     def show(program: list[Any], cwd: Path, env: Any = None) -> int:
         calls.append(str(program[-1]))
+        (tmp_path / "test.log").touch()
         return 5 if program[-1] == failing else 0
 
     monkeypatch.setattr(cli, "show", show)
     monkeypatch.setattr(build, "make", lambda it: calls.append("build") or trees)
-    monkeypatch.setattr(mutants, "check", lambda *_: calls.append("mutants") or True)
+    failed = {"a line": ["test_it"]}
+    monkeypatch.setattr(mutants, "check", lambda *_: calls.append("mutants") or failed)
+    monkeypatch.setattr(cli, "reports", lambda release: tmp_path)
+    monkeypatch.setattr(metadata, "version", lambda package: "2")
     steps = [
         f"--ignore={cli.WEAVE_TEST}",
         "build",
@@ -32,6 +39,8 @@ def test_tests_that_need_no_build_come_first(monkeypatch: pytest.MonkeyPatch) ->
     failing = ""
     assert cli.main(["test"]) == 0
     assert calls == steps
+    report = json.loads((tmp_path / "test.json").read_text())
+    assert report["failed without"] == failed
     for failing in (steps[0], steps[2], steps[3], steps[5]):
         calls.clear()
         assert cli.main(["test"]) == 5
@@ -103,6 +112,9 @@ def test_the_demo_succeeds_only_if_it_shows_something(
     monkeypatch.setattr(demo, "ROOT", tmp_path)
     release = cli.described(None)
 
+    sampler = tmp_path / demo.SAMPLING / "sampler.py"
+    sampler.parent.mkdir(parents=True)
+    sampler.touch()
     assert demo.show(release, Trees(*[tmp_path] * 4), tmp_path / "report") == status
     written = json.loads((tmp_path / "report/demo.json").read_text())
     steps = written["variants"]["fork"]["steps"]
@@ -122,7 +134,7 @@ def test_a_mutant_is_written_and_judged(
 ) -> None:
     monkeypatch.setattr(mutants, "finish", lambda *_: (status, printed))
 
-    assert mutants._fails(tmp_path, {"a.py": b"mutant"}, "it") is fails
+    assert bool(mutants._failing(tmp_path, {"a.py": b"mutant"}, "it")) is fails
     assert (tmp_path / "a.py").read_bytes() == b"mutant"
 
 
@@ -132,7 +144,7 @@ def test_a_mutant_that_could_not_be_run(
     monkeypatch.setattr(mutants, "finish", lambda *_: (4, "usage"))
 
     with pytest.raises(ForkError, match="did not run:\nusage"):
-        mutants._fails(tmp_path, {}, "it")
+        mutants._failing(tmp_path, {}, "it")
 
 
 def test_inside_the_virtual_environment_the_command_just_runs(

@@ -31,7 +31,7 @@ def result() -> Any:
 
 
 def test_a_run_as_it_should_be() -> None:
-    assert list(demo.find_problems(runs())) == []
+    assert list(demo.find_problems(runs(), False)) == []
     assert demo.summary(result()) == (
         "After the first batch, stock recompiled 1 times and lost 0.75 s, fork "
         "recompiled 0 times and lost 0.00 s. Greedy tokens, ranks and logprobs are "
@@ -48,8 +48,9 @@ def test_stock_that_does_not_recompile_shows_nothing() -> None:
     variants = runs()
     variants["stock"]["groups"][1]["compilations"] = []
 
-    (problem,) = demo.find_problems(variants)
+    (problem,) = demo.find_problems(variants, False)
     assert "shows nothing" in problem
+    assert list(demo.find_problems(variants, marked=True)) == []
 
 
 @pytest.mark.parametrize("place", [1, 2])
@@ -59,7 +60,7 @@ def test_a_fork_that_recompiles_is_found(place: int) -> None:
     elsewhere = {**compiled(1.0, "no"), "file": "vllm/other.py"}
     group["compilations"] = [compiled(1.0, "size"), elsewhere]
 
-    (problem,) = demo.find_problems(variants)
+    (problem,) = demo.find_problems(variants, False)
     assert problem == "The fork compiled op again: size."
 
 
@@ -67,7 +68,7 @@ def test_other_greedy_output_is_found() -> None:
     variants = runs()
     variants["fork"]["groups"][2]["outputs"] = [{"tokens": [8]}]
 
-    (problem,) = demo.find_problems(variants)
+    (problem,) = demo.find_problems(variants, False)
     assert "differ" in problem
 
 

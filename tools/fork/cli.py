@@ -1,13 +1,16 @@
 """The commands: what each one runs."""
 
 import argparse
+import json
 import sys
+from importlib import metadata
 from pathlib import Path
 
-from tools.fork import ForkError, apply, build, demo, mutants, upstream_tests
+from tools.fork import ForkError, apply, build, demo, install, mutants, upstream_tests
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.command import Word, show
-from tools.fork.release import Release, described
+from tools.fork.outcomes import counts, read_report_log
+from tools.fork.release import Release, described, reports
 
 # Of the tooling's tests, the one that needs a build.
 WEAVE_TEST = "tests/tools/test_weave_release.py"
@@ -66,12 +69,13 @@ def _apply(checkout: Path, force: bool) -> int:
 
 def _build(release: Release) -> int:
     made = build.make(release)
-    print(f"The fork is in {made.fork.relative_to(ROOT)}/ and installed in .venv/.")
+    fork, venv = made.fork.relative_to(ROOT), VENV.relative_to(ROOT)
+    print(f"The fork is in {fork}/ and installed in {venv}/.")
     return 0
 
 
 def _demo(release: Release) -> int:
-    return demo.show(release, build.make(release), ROOT / "build/report")
+    return demo.show(release, build.make(release), reports(release))
 
 
 def _test(release: Release) -> int:
@@ -83,18 +87,34 @@ def _test(release: Release) -> int:
     print("Weaving into the release's own modules:", flush=True)
     if status := show([*pytest, WEAVE_TEST], ROOT):
         return status
+    log = reports(release) / "test.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.unlink(missing_ok=True)
     fork = {"PYTHONPATH": str(made.fork)}
+    upstream_test: list[Word] = [f"--report-log={log}", mutants.UPSTREAM_TEST]
     print("The upstream test on the fork:", flush=True)
-    if status := show([*pytest, mutants.UPSTREAM_TEST], made.fork, fork):
+    if status := show([*pytest, *upstream_test], made.fork, fork):
         return status
-    if not mutants.check(release, made):
+    failed = mutants.check(release, made)
+    if not all(failed.values()):
         return 1
     print("A rollout through the engine:", flush=True)
-    return show([*pytest, "tests/engine"], ROOT)
+    of_release = {"FORK_RELEASE": release.version}
+    if status := show([*pytest, "tests/engine"], ROOT, of_release):
+        return status
+    report = {
+        "release": release.version,
+        "torch": metadata.version("torch"),
+        "device": install.device(),
+        "fork": counts(read_report_log(log.read_text().splitlines())),
+        "failed without": failed,
+    }
+    (log.parent / "test.json").write_text(json.dumps(report, indent=1) + "\n")
+    return 0
 
 
 def _test_upstream(release: Release) -> int:
-    return upstream_tests.show(build.make(release), ROOT / "build/report")
+    return upstream_tests.show(build.make(release), reports(release))
 
 
 def _lint(release: Release) -> int:

@@ -32,8 +32,9 @@ def show(release: Release, trees: Trees, report: Path) -> int:
         report: The folder for demo.json and demo.png.
 
     Returns:
-        The exit status: 0 if stock compiles the sampling step again, the fork does
-        not, and both give the same greedy tokens, ranks and logprobs.
+        The exit status: 0 if stock compiles the sampling step again (unless it has
+        marks of its own), the fork does not, and both give the same greedy tokens,
+        ranks and logprobs.
 
     Raises:
         ForkError: The engine failed.
@@ -56,10 +57,15 @@ def show(release: Release, trees: Trees, report: Path) -> int:
     (report / "demo.json").write_text(json.dumps(result, indent=1) + "\n")
     picture.draw(result, report / "demo.png")
     print("\n" + "\n".join(table(result)) + "\n")
-    problems = list(find_problems(runs))
+    problems = list(find_problems(runs, marks_the_batch(trees.stock)))
     print("\n".join(problems or [summary(result)]))
     print(f"The report: {report.relative_to(ROOT)}/demo.json and demo.png")
     return 1 if problems else 0
+
+
+def marks_the_batch(stock: Path) -> bool:
+    """Tell whether a release does so itself, as from 0.20.0 on."""
+    return b"mark_unbacked" in (stock / SAMPLING / "sampler.py").read_bytes()
 
 
 def _steps(run: Json) -> list[Json]:
@@ -113,10 +119,15 @@ def recompilations(groups: list[Json]) -> list[Json]:
     ]
 
 
-def find_problems(runs: dict[str, Json]) -> Iterator[str]:
-    """Yield, a sentence each, what the runs do not show that they should."""
+def find_problems(runs: dict[str, Json], marked: bool) -> Iterator[str]:
+    """Yield, a sentence each, what the runs do not show that they should.
+
+    Args:
+        runs: What the engine reports, by variant.
+        marked: Whether stock marks the batch itself.
+    """
     stock, fork = runs["stock"]["groups"], runs["fork"]["groups"]
-    if not recompilations(stock[:-1]):
+    if not marked and not recompilations(stock[:-1]):
         yield "Stock did not recompile after its first batch, so this shows nothing."
     for it in recompilations(fork):
         yield f"The fork compiled {it['function']} again: {it['reason']}."

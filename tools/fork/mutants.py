@@ -17,7 +17,7 @@ from tools.fork.tree import Trees, make_worktree, share_built_files, touched
 UPSTREAM_TEST = "tests/v1/sample/test_batched_count_greater_than.py"
 
 
-def check(release: Release, trees: Trees) -> bool:
+def check(release: Release, trees: Trees) -> dict[str, list[str]]:
     """Run the upstream test on stock and on each mutant, and print what failed.
 
     Args:
@@ -25,7 +25,7 @@ def check(release: Release, trees: Trees) -> bool:
         trees: Its trees.
 
     Returns:
-        Whether the test failed every time.
+        By what was taken out, the tests that failed; each time there must be some.
 
     Raises:
         ForkError: The test could not be run.
@@ -39,12 +39,14 @@ def check(release: Release, trees: Trees) -> bool:
     woven = {name: (scratch / name).read_bytes() for name in modules}
     stock = {name: (trees.stock / name).read_bytes() for name in modules}
     print("The upstream test on stock, where it must fail:", flush=True)
-    killed = [_fails(scratch, stock, "all of the change", first=False)]
+    everything = "all of the change"
+    failed = {everything: _failing(scratch, stock, everything, first=False)}
     print("The upstream test with one of our statements taken out:", flush=True)
     for name in modules:
         for statement, mutant in mutants(woven[name], stock[name]):
-            killed.append(_fails(scratch, {**woven, name: mutant}, statement))
-    return all(killed)
+            mutated = {**woven, name: mutant}
+            failed[statement] = _failing(scratch, mutated, statement)
+    return failed
 
 
 def mutants(woven: bytes, upstream: bytes) -> Iterator[tuple[str, bytes]]:
@@ -74,10 +76,10 @@ def _parts(module: bytes) -> Iterator[ast.stmt | ast.expr]:
             yield node
 
 
-def _fails(
+def _failing(
     tree: Path, modules: dict[str, bytes], without: str, first: bool = True
-) -> bool:
-    """Run the upstream test on other modules; print and tell whether it fails."""
+) -> list[str]:
+    """Run the upstream test on other modules; print and return what fails."""
     for name, content in modules.items():
         (tree / name).write_bytes(content)
     options = ["-x"] if first else []
@@ -97,4 +99,4 @@ def _fails(
     print(f"  without {without}: {verdict} ({seconds:.0f} s)", flush=True)
     for test in failed:
         print(f"      {test}", flush=True)
-    return bool(failed)
+    return failed

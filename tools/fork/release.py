@@ -38,6 +38,12 @@ class Release:
         return f"v{self.version}"
 
 
+def reports(release: Release) -> Path:
+    """Return the folder for what is measured of a release."""
+    folder = ROOT / "build/report"
+    return folder if release == described(None) else folder / release.version
+
+
 def build_requirements(pyproject: Path = PYPROJECT) -> list[str]:
     """Return what upstream's setup.py imports, torch apart."""
     requires = tomllib.loads(pyproject.read_text("utf-8"))["build-system"]["requires"]
