@@ -71,22 +71,38 @@ def test_with_a_gpu_the_ordinary_torch_is_installed(
 
 
 @pytest.mark.parametrize(
-    ("device", "left_out"), [("cpu", "torchaudio\ntorchvision\ntriton\n"), ("cuda", "")]
+    ("device", "asked", "versions", "left_out"),
+    [
+        ("cpu", "triton==3", "torch==0.1", "torchaudio\ntorchcodec\ntorchvision"),
+        (
+            "cpu",
+            "triton @ a",
+            "torch==0.1\ntriton",
+            "torchaudio\ntorchcodec\ntorchvision",
+        ),
+        ("cuda", "triton==3", "torch==0.1", ""),
+    ],
 )
 def test_requirements_of_the_device(
     told: list[Any],
     device: str,
+    asked: str,
+    versions: str,
     left_out: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(install, "device", lambda: device)
 
+    requirements = tmp_path / f"requirements/{device}.txt"
+    requirements.parent.mkdir()
+    requirements.write_text(asked)
+
     install.install_requirements(RELEASE, tmp_path)
 
     ((words, _),) = told
-    assert words[-2:] == ["-r", str(tmp_path / f"requirements/{device}.txt")]
-    assert Path(words[words.index("--overrides") + 1]).read_text() == "torch==0.1\n"
+    assert words[-2:] == ["-r", str(requirements)]
+    assert Path(words[words.index("--overrides") + 1]).read_text() == versions
     assert Path(words[words.index("--excludes") + 1]).read_text() == left_out
 
 

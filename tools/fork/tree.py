@@ -5,7 +5,7 @@ change is one commit on top; ``stock/`` is a worktree at the tag.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -188,12 +188,20 @@ def make_worktree(fork: Path, folder: Path, commit: str) -> None:
         _git(fork, "worktree", "add", "--detach", folder, wanted)
 
 
+def keep_out_of_git(tree: Path, modules: Sequence[str]) -> None:
+    """Have git take tracked files of a tree for what the commit has, as built ones."""
+    if modules:
+        _git(tree, "update-index", "--skip-worktree", "--", *modules)
+
+
 def share_built_files(fork: Path, folder: Path) -> None:
     """Give a worktree, by hard link, what the build put into the fork's tree."""
     ignored = ("ls-files", "--others", "--ignored", "--exclude-standard", "--", "vllm")
-    for name in _git(fork, *ignored).splitlines():
-        if "__pycache__" in name:
-            continue
+    built = [it for it in _git(fork, *ignored).splitlines() if "__pycache__" not in it]
+    tracked = _git(fork, "ls-files", "-t", "--", "vllm").splitlines()
+    modules = [line[2:] for line in tracked if line.startswith("S ")]
+    keep_out_of_git(folder, modules)
+    for name in [*built, *modules]:
         link = folder / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)

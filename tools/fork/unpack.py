@@ -4,6 +4,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from tools.fork import ForkError
@@ -41,12 +42,13 @@ def unpack_sdist(archive: Path, target: Path) -> None:
         ) from error
 
 
-def unpack_extensions(wheel: Path, tree: Path) -> None:
+def unpack_extensions(wheel: Path, tree: Path, modules: Sequence[str] = ()) -> None:
     """Put the compiled extensions of a wheel into a source tree.
 
     Args:
         wheel: The .whl file of the same release.
         tree: The tree; its ``vllm/`` gets them.
+        modules: Files of the wheel's to take along.
 
     Raises:
         ForkError: The wheel is damaged, or holds no extension.
@@ -59,7 +61,7 @@ def unpack_extensions(wheel: Path, tree: Path) -> None:
                 if name.startswith("vllm/") and name.endswith(".so")
             ]
             # zipfile itself keeps members inside the target.
-            archive.extractall(tree, names)
+            archive.extractall(tree, [*names, *modules])
     except (zipfile.BadZipFile, OSError) as error:
         raise ForkError(
             f"{wheel.name} is damaged ({error}); delete it and run again."
