@@ -3,9 +3,12 @@ PYTHON ?= python3
 RELEASE ?=
 FORK = $(PYTHON) -m tools.fork $@
 
-.PHONY: build demo test test-upstream lint apply python
-build demo test test-upstream lint: python
+.PHONY: build demo test test-upstream lint patch apply releases python
+build demo test test-upstream lint patch: python
 	@$(FORK) $(if $(RELEASE),--release $(RELEASE))
+
+releases: python
+	@$(FORK)
 
 # make apply VLLM=<checkout>; FORCE=1 weaves over uncommitted work.
 apply: python

@@ -1,6 +1,7 @@
 """A miniature release and a change to it."""
 
 import io
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -52,6 +53,14 @@ FILES = {
     "vllm/_version.py": b"version = 0\n",
     "vllm/v1/sample/sampler.py": SAMPLER,
 }
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git as somebody; return what it printed, without the last line's end."""
+    identity = ["-c", "user.name=A", "-c", "user.email=a@b", "-c", "commit.gpgSign=no"]
+    program = ["git", *identity, *arguments]
+    done = subprocess.run(program, cwd=folder, capture_output=True, check=True)
+    return done.stdout.decode().rstrip("\n")
 
 
 def make_archive(path: Path, files: dict[str, bytes]) -> Path:

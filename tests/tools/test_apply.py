@@ -1,11 +1,10 @@
 """Weaving into a checkout: all or nothing, once, and over nobody's work."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from fake_release import FILES
+from fake_release import FILES, git
 from tools.fork import ForkError, apply, cli
 
 MODULE = "vllm/v1/sample/sampler.py"
@@ -25,17 +24,6 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=A", "-c", "user.email=a@b", "-c", "commit.gpgSign=no"]
-    return subprocess.run(
-        ["git", *identity, *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-
-
 def contents(folder: Path) -> dict[Path, bytes]:
     files = (it for it in folder.rglob("*") if it.is_file() and ".git" not in it.parts)
     return {it: it.read_bytes() for it in files}
@@ -48,7 +36,7 @@ def test_twice_is_the_same_as_once(checkout: Path, overlay: Path) -> None:
     assert apply.apply(checkout, overlay) == []
     assert contents(checkout) == once
     assert b"        mark(logprobs, 0)\n" in once[checkout / MODULE]
-    assert git(checkout, "log", "--format=%s") == "upstream\n"
+    assert git(checkout, "log", "--format=%s") == "upstream"
 
 
 def test_uncommitted_work_is_left_alone_unless_told_otherwise(

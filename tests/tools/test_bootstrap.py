@@ -65,6 +65,26 @@ def test_no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         install.check_compiler()
 
 
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo git version 2.27.1", "This is git version 2.27.1. Install git 2.28"),
+        ("echo broken; exit 1", "or newer .* and run again; git said:\n    broken"),
+        (None, "git is missing. Install git 2.28"),
+    ],
+)
+def test_an_old_git_or_none(
+    script: str | None, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if script:
+        (tmp_path / "git").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(ForkError, match=said):
+        install.check_git()
+
+
 def test_no_python_headers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
 
@@ -117,9 +137,11 @@ def test_each_release_has_a_virtual_environment_of_its_own(tmp_path: Path) -> No
         ("--release", "../3"): ".venv",
         ("--release",): ".venv",
     }
-    for arguments, place in places.items():
-        venv = bootstrap.environment_for(["test", *arguments], tmp_path)
+    for options, place in places.items():
+        venv = bootstrap.environment_for(["test", *options], tmp_path)
         assert venv == tmp_path / place
+    venv = bootstrap.environment_for(["patch", "--release", "2"], tmp_path)
+    assert venv == tmp_path / ".venv"
 
 
 def test_the_pinned_release_is_described() -> None:

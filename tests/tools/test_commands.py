@@ -27,6 +27,7 @@ def test_tests_that_need_no_build_come_first(
     failed = {"a line": ["test_it"]}
     monkeypatch.setattr(mutants, "check", lambda *_: calls.append("mutants") or failed)
     monkeypatch.setattr(cli, "reports", lambda release: tmp_path)
+    monkeypatch.setattr(cli, "tree_name", lambda tree: "1234")
     monkeypatch.setattr(metadata, "version", lambda package: "2")
     steps = [
         f"--ignore={cli.WEAVE_TEST}",
@@ -109,6 +110,7 @@ def test_the_demo_succeeds_only_if_it_shows_something(
         return {"loaded": {"torch": "2", "device": "cpu"}, "groups": done}
 
     monkeypatch.setattr(demo, "run_engine", run)
+    monkeypatch.setattr(demo, "tree_name", lambda tree: "1234")
     monkeypatch.setattr(demo, "ROOT", tmp_path)
     release = cli.described(None)
 

@@ -2,14 +2,13 @@
 
 import hashlib
 import os
-import subprocess
 import zipfile
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from fake_release import VERSION
+from fake_release import VERSION, git
 from tools.fork import ForkError, build, install
 from tools.fork.release import Release
 from tools.fork.tree import Trees, make_fork
@@ -26,28 +25,6 @@ def made(tmp_path: Path, overlay: Path, monkeypatch: pytest.MonkeyPatch) -> Tree
     monkeypatch.setattr(build, "DOWNLOADS", folder / "downloads")
     monkeypatch.setattr(build, "make_fork", partial(make_fork, overlay=overlay))
     return trees
-
-
-def git(folder: Path, *arguments: str, text: bytes = b"") -> bytes:
-    identity = ["-c", "user.name=A", "-c", "user.email=a@b", "-c", "commit.gpgSign=no"]
-    program = ["git", *identity, *arguments]
-    return subprocess.run(
-        program, cwd=folder, input=text, capture_output=True, check=True
-    ).stdout
-
-
-def test_the_patch_makes_the_fork_of_the_untouched_release(
-    release: Release, sdist: Path, made: Trees
-) -> None:
-    assert build.make_trees(release) == made
-
-    patch = git(made.fork, "format-patch", "-1", "--stdout")
-    git(made.stock, "am", text=patch)
-
-    assert git(made.stock, "rev-parse", "HEAD^{tree}") == (
-        git(made.fork, "rev-parse", "HEAD^{tree}")
-    )
-    assert b"        mark(logprobs, 0)\n" in (made.stock / MODULE).read_bytes()
 
 
 def test_nothing_is_written_where_one_of_two_modules_does_not_fit(

@@ -2,13 +2,12 @@
 
 import os
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fake_release import SAMPLER, VERSION
+from fake_release import SAMPLER, VERSION, git
 from tools.fork import ForkError, tree
 from tools.fork.release import Release
 from tools.fork.tree import Trees
@@ -23,13 +22,6 @@ WOVEN = SAMPLER.replace(
 @pytest.fixture
 def made(tmp_path: Path) -> Trees:
     return Trees.inside(tmp_path / "build")
-
-
-def git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
 
 
 def test_the_release_is_one_commit_and_ours_another(

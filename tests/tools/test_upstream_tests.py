@@ -31,6 +31,7 @@ def trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trees:
     (tmp_path / "fork/tests/test_only_here.py").write_text("def test(): assert 0")
     monkeypatch.setattr(upstream_tests, "TESTS", ("tests",))
     monkeypatch.setattr(upstream_tests, "ROOT", tmp_path)
+    monkeypatch.setattr(upstream_tests, "tree_name", lambda tree: "1234")
     monkeypatch.setattr(hub, "make_hub", lambda *_: None)
     return Trees.inside(tmp_path)
 

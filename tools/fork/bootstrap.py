@@ -76,7 +76,8 @@ def lock(folder: Path) -> "str | None":
 def environment_for(arguments: "list[str]", root: Path = ROOT) -> Path:
     """Return where the virtual environment for a command is.
 
-    Each release that pyproject.toml describes has its own, for it has its own torch.
+    A release that pyproject.toml describes has its own torch, so it is installed into
+    an environment of its own. The pinned one's will do to write a patch.
 
     Args:
         arguments: The command's arguments.
@@ -84,12 +85,10 @@ def environment_for(arguments: "list[str]", root: Path = ROOT) -> Path:
     """
     text = (root / "pyproject.toml").read_text("utf-8")
     pinned = re.findall(r'^release = "(.+)"', text, re.M)
-    named = (
-        arguments[arguments.index("--release") + 1 :][:1]
-        if ("--release" in arguments)
-        else []
-    )
-    for release in named:
+    command, *options = [*arguments, ""]
+    if command == "patch" or "--release" not in options:
+        return root / ".venv"
+    for release in options[options.index("--release") + 1 :]:
         if f'[tool.fork.releases."{release}"]' in text and release not in pinned:
             return root / "build" / release / ".venv"
     return root / ".venv"

@@ -28,6 +28,7 @@ def make_trees(release: Release) -> Trees:
     Raises:
         ForkError: The release cannot be had, or our change does not fit it.
     """
+    install.check_git()
     made = trees(release)
     with step(f"vLLM {release.version}'s source"):
         sdist = fetch(release, "sdist", DOWNLOADS)

@@ -6,11 +6,22 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from tools.fork import ForkError, apply, build, demo, install, mutants, upstream_tests
+from tools.fork import (
+    ForkError,
+    apply,
+    build,
+    demo,
+    install,
+    mutants,
+    patch,
+    releases,
+    upstream_tests,
+)
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.command import Word, show
 from tools.fork.outcomes import counts, read_report_log
 from tools.fork.release import Release, described, reports
+from tools.fork.tree import tree_name
 
 # Of the tooling's tests, the one that needs a build.
 WEAVE_TEST = "tests/tools/test_weave_release.py"
@@ -32,12 +43,16 @@ def main(arguments: list[str]) -> int:
         "test": _test,
         "test-upstream": _test_upstream,
         "lint": _lint,
+        "patch": _patch,
     }
+    of_all = {"releases": releases.show}
     parser = argparse.ArgumentParser(prog="python -m tools.fork")
     subparsers = parser.add_subparsers(dest="command", required=True)
     for name in commands:
         command = subparsers.add_parser(name)
         command.add_argument("--release", help="another that pyproject.toml describes")
+    for name in of_all:
+        subparsers.add_parser(name)
     command = subparsers.add_parser("apply")
     command.add_argument("checkout", type=Path, help="a checkout of vLLM")
     command.add_argument("--force", action="store_true", help="over uncommitted work")
@@ -45,6 +60,8 @@ def main(arguments: list[str]) -> int:
     try:
         if options.command == "apply":
             return _apply(options.checkout.resolve(), options.force)
+        if options.command in of_all:
+            return of_all[options.command]()
         return commands[options.command](described(options.release or None))
     except ForkError as error:
         print(f"\n{error}", file=sys.stderr)
@@ -104,6 +121,7 @@ def _test(release: Release) -> int:
         return status
     report = {
         "release": release.version,
+        "tree": tree_name(made.fork),
         "torch": metadata.version("torch"),
         "device": install.device(),
         "fork": counts(read_report_log(log.read_text().splitlines())),
@@ -115,6 +133,21 @@ def _test(release: Release) -> int:
 
 def _test_upstream(release: Release) -> int:
     return upstream_tests.show(build.make(release), reports(release))
+
+
+def _patch(release: Release) -> int:
+    # pip needs its torch to fetch any release.
+    build.make(described(None))
+    made = build.make_trees(release)
+    pinned = release == described(None)
+    target = ROOT / "dist" if pinned else ROOT / "dist" / release.version
+    written = patch.make(release, made, reports(release), target)
+    print("\n".join(["Written:", *(f"    {it.relative_to(ROOT)}" for it in written)]))
+    print(
+        "Next: read both; the description has two questions that are yours to answer. "
+        f"In a checkout of vLLM at {release.tag}: git am --keep-non-patch <the patch>"
+    )
+    return 0
 
 
 def _lint(release: Release) -> int:

@@ -13,7 +13,7 @@ from tools.fork import ForkError, engine, picture
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.command import environment
 from tools.fork.release import Release
-from tools.fork.tree import Trees
+from tools.fork.tree import Trees, tree_name
 
 SAMPLING = "vllm/v1/sample/"
 BATCHES = (1, 1, 2, 2, 3, 1, 8, 8)
@@ -49,6 +49,7 @@ def show(release: Release, trees: Trees, report: Path) -> int:
     }
     result = {
         "release": release.version,
+        "tree": tree_name(trees.fork),
         "torch": runs["fork"]["loaded"]["torch"],
         "device": runs["fork"]["loaded"]["device"],
         "vocabulary": engine.VOCABULARY,

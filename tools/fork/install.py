@@ -1,6 +1,7 @@
 """Install the fork, editable, into the virtual environment."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,19 @@ def check_compiler() -> None:
             "Python's headers are missing, which torch.compile needs; install them "
             "(Debian, Ubuntu: apt install python3-dev) and run again."
         )
+
+
+def check_git() -> None:
+    """Check for a git that knows what the trees are made with.
+
+    Raises:
+        ForkError: There is none, or it is too old.
+    """
+    wanted = "Install git 2.28 or newer (Debian, Ubuntu: apt install git) and run again"
+    printed = run(["git", "--version"], f"{wanted}; git said:").decode()
+    found = re.search(r"(\d+)\.(\d+)", printed)
+    if found and (int(found[1]), int(found[2])) < (2, 28):
+        raise ForkError(f"This is {printed.strip()}. {wanted}.")
 
 
 def installed(inputs: str) -> bool:

@@ -9,7 +9,8 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -41,6 +42,19 @@ def load(tree: Path, device: str = "cpu") -> Modules:
         tree: The source tree of a release, or a folder with its ``vllm/v1/sample/``.
         device: The platform to pretend: ``cpu`` or ``cuda``.
     """
+    names = ("ops.logprobs", "sampler", "ops.topk_topp_sampler")
+    with stand_in(tree, device):
+        return Modules(*(importlib.import_module(f"{_REAL}.{it}") for it in names))
+
+
+@contextmanager
+def stand_in(tree: Path, device: str = "cpu") -> Iterator[None]:
+    """Let ``import vllm`` find the sampler of a tree, and stand-ins for the rest.
+
+    Args:
+        tree: As in `load`.
+        device: As in `load`.
+    """
     before = {name: it for name, it in sys.modules.items() if _is_vllm(name)}
     for name in before:
         del sys.modules[name]
@@ -48,8 +62,7 @@ def load(tree: Path, device: str = "cpu") -> Modules:
     sys.meta_path.insert(0, finder)
     importlib.invalidate_caches()
     try:
-        names = ("ops.logprobs", "sampler", "ops.topk_topp_sampler")
-        return Modules(*(importlib.import_module(f"{_REAL}.{it}") for it in names))
+        yield
     finally:
         sys.meta_path.remove(finder)
         for name in [name for name in sys.modules if _is_vllm(name)]:

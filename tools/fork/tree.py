@@ -165,6 +165,49 @@ def touched(tree: Path, base: str) -> list[str]:
     return _git(tree, "diff", "--name-only", base, "HEAD").splitlines()
 
 
+def tree_name(tree: Path) -> str:
+    """Return git's name for the content of a tree's last commit."""
+    return _git(tree, "rev-parse", "HEAD^{tree}")
+
+
+def sign(fork: Path, folder: Path, message: str, name: str, email: str) -> None:
+    """Make a worktree with our commit, but under a person's name and signed off.
+
+    Args:
+        fork: The fork's tree.
+        folder: The worktree; what was changed there is lost.
+        message: The commit message, without the sign-off.
+        name: The person's name.
+        email: The person's address.
+
+    Raises:
+        ForkError: git failed.
+    """
+    make_worktree(fork, folder, "HEAD")
+    people = {f"GIT_{role}_NAME": name for role in ("AUTHOR", "COMMITTER")}
+    people |= {f"GIT_{role}_EMAIL": email for role in ("AUTHOR", "COMMITTER")}
+    amend = ("commit", "--amend", "--quiet", "--reset-author", "--signoff")
+    program = [*_GIT, *amend, "--message", message]
+    run(program, "git could not sign off the commit; it said:", folder, people)
+
+
+def format_patch(tree: Path, folder: Path) -> Path:
+    """Write a tree's last commit into ``folder``, as a mail; return the file."""
+    _git(tree, "format-patch", "-1", "--zero-commit", "--output-directory", folder)
+    (patch,) = folder.iterdir()
+    return patch
+
+
+def changed_lines(tree: Path, base: str) -> str:
+    """Return how many lines of the modules our commit changes, as "19 + 8"."""
+    numbers = [
+        line.split("\t")[:2]
+        for line in _git(tree, "diff", "--numstat", base, "HEAD", "vllm").splitlines()
+    ]
+    added, removed = (sum(map(int, column)) for column in zip(*numbers, strict=True))
+    return f"{added} + {removed}"
+
+
 def make_worktree(fork: Path, folder: Path, commit: str) -> None:
     """Make or mend a worktree of the fork's repository.
 

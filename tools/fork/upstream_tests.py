@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tools.fork import ForkError, hub
 from tools.fork.bootstrap import ROOT, VENV
@@ -24,7 +25,7 @@ from tools.fork.outcomes import (
     grouped,
     read_report_log,
 )
-from tools.fork.tree import Trees
+from tools.fork.tree import Trees, tree_name
 
 # The rule: each module of the release's tests whose subject is the sampler, a logits
 # processor, the logprobs or the text that come out, as far as tools/fork/hub.py makes
@@ -94,7 +95,8 @@ def show(trees: Trees, report: Path) -> int:
         for name, found in results.items()
     }
     file = report / "upstream-tests.json"
-    content = {**outcomes, "worse": worse, "better": better, "flaky": sorted(flaky)}
+    content: dict[str, Any] = {"tree": tree_name(trees.fork), **outcomes}
+    content |= {"worse": worse, "better": better, "flaky": sorted(flaky)}
     file.write_text(json.dumps(content, indent=1) + "\n")
     print("\n".join(summary(results, worse, better, flaky)))
     print(f"The report: {file.relative_to(ROOT)}")

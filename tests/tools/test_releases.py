@@ -1,0 +1,116 @@
+"""The table of releases says what was found, and why where something fails."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.fork import ForkError, build, releases
+from tools.fork.release import Release
+from tools.fork.tree import Trees
+
+RELEASE = Release("9.9.9", "2", {"vllm": ("ab",)})
+STOCK = Path("stock")
+
+
+def calls(*compiled: int, error: str | None = None) -> list[Any]:
+    """One entry per call; the last one raises ``error``."""
+    found: list[Any] = [{"compiled": it, "error": None} for it in compiled]
+    found[-1]["error"] = error
+    return found
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (calls(1, 0, 0, 0, 0), ["ok", "ok", "ok"]),
+        (calls(1, 1, 0, 0, 1), ["**recompiles**", "ok", "**recompiles**"]),
+        (calls(1, 0, 1, 0, 0, error="E"), ["ok", "**recompiles**", "**crashes**"]),
+    ],
+)
+def test_what_is_wrong_with_a_release(found: list[Any], said: list[str]) -> None:
+    assert releases.verdicts(found) == said
+
+
+def test_a_release_that_the_change_fits() -> None:
+    tree = releases.Woven(STOCK, Path("fork"), "19 + 8")
+    found = {
+        "torch": "2+cpu",
+        "stock": calls(1, 1, 0, 0, 1),
+        "fork": calls(1, 0, 0, 0, 0),
+        "test": {"passed": 4, "skipped": 1},
+    }
+
+    row = releases.row(RELEASE, tree, found, "not run")
+
+    assert row[:2] == ["9.9.9", "2+cpu"]
+    assert row[5:] == ["19 + 8", "1 compilation", "4 passed, 1 skipped", "not run"]
+    assert list(releases.notes_on(RELEASE, tree, found)) == []
+    assert all(line.count("|") == len(row) + 1 for line in releases.table([row]))
+
+
+def test_a_release_that_it_does_not_fit_or_that_fails() -> None:
+    tree = releases.Woven(STOCK, None, "None fits:\n    vllm: it is gone")
+    found = {"torch": "2", "stock": calls(1, 1, 0, 0, 0)}
+
+    assert releases.row(RELEASE, tree, found, "")[5:8] == ["does not fit", "", ""]
+    (note,) = releases.notes_on(RELEASE, tree, found)
+    assert note == "- 9.9.9: vllm: it is gone"
+
+    failing = calls(0, error="TypeError: no hint")
+    assert releases.total(failing) == "**fails**"
+    tree = releases.Woven(STOCK, Path("fork"), "19 + 8")
+    (note,) = releases.notes_on(RELEASE, tree, {**found, "fork": failing})
+    assert note.endswith(
+        "with the change, batch 1, vocabulary 32000: TypeError: no hint"
+    )
+
+
+def test_what_the_engine_did_is_read_from_the_reports(tmp_path: Path) -> None:
+    assert releases.engine_outcome(tmp_path) == "not run"
+
+    (tmp_path / "test.json").write_text('{"fork": "49 passed"}')
+    (tmp_path / "demo.json").write_text('{"variants": {"fork": {"steps": []}}}')
+    said = "test: 49 passed; demo recompiled: fork 0"
+    assert releases.engine_outcome(tmp_path) == said
+
+
+def test_a_release_is_kept_where_the_change_does_not_fit(
+    release: Release,
+    sdist: Path,
+    overlay: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = Trees.inside(tmp_path / "build")
+    for module in (build, releases):
+        monkeypatch.setattr(module, "trees", lambda release: made)
+    monkeypatch.setattr(build, "DOWNLOADS", tmp_path / "downloads")
+    plain = build.make_fork
+    monkeypatch.setattr(
+        build, "make_fork", lambda it, archive, tree: plain(it, archive, tree, overlay)
+    )
+    source = overlay / "vllm/v1/sample/sampler.py"
+    fitting = source.read_text()
+    source.write_text(fitting.replace("ranks = ", "gone = "))
+
+    misfit = releases._weave(release)
+    assert misfit.fork is None
+    assert "has no anchor left" in misfit.said
+    assert (misfit.stock / "vllm/v1/sample/sampler.py").exists()
+
+    source.write_text(fitting)
+    assert releases._weave(release) == releases.Woven(made.stock, made.fork, "3 + 0")
+
+
+def test_a_release_that_cannot_be_had_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(releases, "trees", lambda _: Trees.inside(tmp_path))
+
+    def make_trees(release: Release) -> Trees:
+        raise ForkError("no network")
+
+    monkeypatch.setattr(build, "make_trees", make_trees)
+    with pytest.raises(ForkError, match="no network"):
+        releases._weave(RELEASE)

@@ -1,0 +1,146 @@
+"""The words of the pull request, with what was measured on this machine."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tools.fork import demo
+from tools.fork.mutants import UPSTREAM_TEST
+from tools.fork.release import Release
+
+# In upstream's form: a subject with their prefix, and what and why below.
+FIRST = f"""\
+[Perf] Compile the sampling step once for every batch
+
+torch.compile gives a dimension of size 0 or 1 a graph of its own, with dynamic=True
+too. So batched_count_greater_than, which runs when logprobs are asked for, compiles
+for a batch of 1 and again, in the middle of serving, for one of 2 or more; on a CPU
+compiled_random_sample does so as well. Where the batch changes all the time, as in
+reinforcement-learning rollouts, that is a stall in a decode step.
+
+Mark the batch unbacked right before each call, and the vocabulary dynamic: one graph
+serves all batches, empty ones too, and all vocabularies. From torch 2.12 on the hint
+keeps Inductor splitting the reduction on a GPU. The docstring now says that equal
+entries count.
+
+Tested by {UPSTREAM_TEST},
+which counts compilations by the platform's own backend; it fails without this change,
+and without any one line of it.
+"""
+FOLLOW_UP = f"""\
+[Bugfix] Ranks of an empty batch, and of any vocabulary, with one compilation
+
+Since batched_count_greater_than checks for a batch of at least 1, an empty batch makes
+Dynamo raise "Guard failed on the same frame it was created"; and since it is no longer
+compiled with dynamic=True, a second vocabulary compiles it again. Drop the check and
+mark the vocabulary dynamic: one graph serves all batches and vocabularies.
+
+The marks also say nothing of how large the batch is, so Inductor no longer splits the
+reduction over the vocabulary on a GPU. A hint brings the split back, from torch 2.12
+on. The docstring now says that equal entries count.
+
+Tested by {UPSTREAM_TEST},
+which counts compilations by the platform's own backend; it fails without this change.
+"""
+_SUBMITTER = """\
+## For the submitter to fill in
+
+<!-- vLLM asks both of the person who opens the pull request. Nobody has answered. -->
+
+- [ ] **TO DO: who answers for every line of this change, having read and run it?**
+- [ ] **TO DO: was assistance by an AI used, and for what?**
+"""
+
+Json = dict[str, Any]
+
+
+def message(stock: Path) -> str:
+    """Return the commit message: for a release that marks the batch, a follow-up's."""
+    return FOLLOW_UP if demo.marks_the_batch(stock) else FIRST
+
+
+def describe(release: Release, text: str, reports: Path, tree: str) -> str:
+    """Return the description under upstream's headings.
+
+    Args:
+        release: What the patch is against.
+        text: The commit message.
+        reports: The folder with the latest reports.
+        tree: git's name of the tree that the patch makes; only what was measured of
+            that tree is reported.
+    """
+    title, _, body = text.partition("\n\n")
+    purpose = body.partition("Tested by")[0].strip()
+    plan = [
+        f"pytest {UPSTREAM_TEST}",
+        f"make test RELEASE={release.version}    # of the fork's repository",
+        f"make demo RELEASE={release.version}",
+    ]
+    parts = [
+        f"# {title.strip()}",
+        f"## Purpose\n\n{purpose}",
+        "## Test Plan\n\n" + "\n".join(f"    {line}" for line in plan),
+        "## Test Result\n\n" + "\n\n".join(_results(release, reports, tree)),
+        _SUBMITTER,
+    ]
+    return "\n\n".join(parts)
+
+
+def _results(release: Release, reports: Path, tree: str) -> Iterator[str]:
+    yield f"Against vLLM {release.version}."
+    sections = {"test": _tests, "demo": _engine, "upstream-tests": _upstream_tests}
+    for name, section in sections.items():
+        command = "test-upstream" if name == "upstream-tests" else name
+        path = reports / f"{name}.json"
+        found = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        if found.get("tree") == tree:
+            yield "\n".join(section(found))
+        else:
+            yield (
+                f"**Not measured of this change: run "
+                f"`make {command} RELEASE={release.version}` first.**"
+            )
+
+
+def _tests(found: Json) -> Iterator[str]:
+    head = f"torch {found['torch']}, {found['device']}"
+    yield f"The new test, {head}: {found['fork']}."
+    yield ""
+    for without, failed in found["failed without"].items():
+        yield f"- without {without}: {len(failed)} or more fail, such as `{failed[0]}`"
+
+
+def _engine(found: Json) -> Iterator[str]:
+    yield (
+        f"The engine, torch {found['torch']}, {found['device']}, vocabulary "
+        f"{found['vocabulary']}, nothing compiled before; seconds per batch, and what "
+        "was compiled:"
+    )
+    yield ""
+    yield "| batch | " + " | ".join(found["variants"]) + " |"
+    yield "| --- " * (len(found["variants"]) + 1) + "|"
+    runs = [it["steps"] for it in found["variants"].values()]
+    for steps in zip(*runs, strict=True):
+        cells = " | ".join(_cell(step) for step in steps)
+        yield f"| {steps[0]['batch']} | {cells} |"
+    yield ""
+    yield demo.summary(found)
+
+
+def _cell(step: Json) -> str:
+    names = [f"`{it['function']}`" for it in step["compilations"]]
+    return ", ".join([f"{step['seconds']:.2f}", *names])
+
+
+def _upstream_tests(found: Json) -> Iterator[str]:
+    passed = {
+        side: sum(outcome == "passed" for outcome in found[side].values())
+        for side in ("stock", "fork")
+    }
+    yield (
+        "The release's own tests of sampling: "
+        f"{passed['stock']} passed without the change, {passed['fork']} with it; "
+        f"{len(found['worse'])} worse, {len(found['better'])} better, "
+        f"{len(found['flaky'])} not the same each time."
+    )
