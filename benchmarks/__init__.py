@@ -1,0 +1,1 @@
+"""What the change costs and saves, beside stock and what upstream has since done."""
