@@ -61,9 +61,7 @@ def test_a_release_that_it_does_not_fit_or_that_fails() -> None:
     assert releases.total(failing) == "**fails**"
     tree = releases.Woven(STOCK, Path("fork"), "19 + 8")
     (note,) = releases.notes_on(RELEASE, tree, {**found, "fork": failing})
-    assert note.endswith(
-        "with the change, batch 1, vocabulary 32000: TypeError: no hint"
-    )
+    assert note.endswith("change, batch 1, vocabulary 32000: TypeError: no hint")
 
 
 def test_what_the_engine_did_is_read_from_the_reports(tmp_path: Path) -> None:

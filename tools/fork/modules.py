@@ -134,6 +134,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         if module.__name__ == "vllm.platforms":
             module.__dict__["current_platform"] = _platform(self.device)
+        elif module.__name__ == "vllm.utils.torch_utils":
+            module.__dict__["PIN_MEMORY"] = False  # torch takes no stand-in for it
         elif module.__name__ == "vllm.v1.outputs":
             for name in ("LogprobsTensors", "SamplerOutput"):
                 module.__dict__[name] = _Fields

@@ -179,7 +179,9 @@ def notes_on(release: Release, tree: Woven, found: Json) -> Iterator[str]:
         for (batch, vocabulary), it in zip(CALLS, calls, strict=False):
             if it["error"]:
                 size = f"batch {batch}, vocabulary {vocabulary}"
-                yield f"- {release.version}, {name}, {size}: {it['error']}"
+                # Dynamo goes on for several sentences.
+                error = it["error"].split(". ")[0]
+                yield f"- {release.version}, {name}, {size}: {error}"
                 break
 
 
