@@ -60,7 +60,7 @@ def generate(tree: Path) -> Iterator[tuple[int, str]]:
     def backend(
         graph: torch.fx.GraphModule, inputs: Sequence[Any]
     ) -> Callable[..., Any]:
-        eager = graph.forward
+        eager: Callable[..., Any] = graph.forward
         sources.append(_lower(graph, inputs))
         return eager
 

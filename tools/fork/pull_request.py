@@ -26,7 +26,7 @@ entries count.
 
 Tested by {UPSTREAM_TEST},
 which counts compilations by the platform's own backend; it fails without this change,
-and without any one line of it.
+and without any one statement of it.
 """
 FOLLOW_UP = f"""\
 [Bugfix] Ranks of an empty batch, and of any vocabulary, with one compilation

@@ -17,6 +17,7 @@ from vllm.v1.sample.sampler import Sampler
 DEVICE = current_platform.device_type
 INF = float("inf")
 NAN = float("nan")
+RANDOM_SAMPLE = "compiled_random_sample"  # some versions have none
 
 # name: (rows, one value per row)
 CASES = {
@@ -191,10 +192,12 @@ def test_specific_tokens_share_the_compilation(backend):
         logprobs = random_logprobs(batch, vocabulary)
         sampled = tokens_for(logprobs)
 
-        _, gathered, ranks, *_ = Sampler().gather_specific_token_logprobs(
+        result = Sampler().gather_specific_token_logprobs(
             logprobs, {0: [3], batch - 1: [1, 2]}, sampled
         )
 
+        assert result is not None
+        _, gathered, ranks, *_ = result
         own = logprobs.gather(-1, sampled.unsqueeze(-1))
         assert torch.equal(gathered[:, :1], own)
         assert ranks.tolist() == eager_ranks(logprobs, own)
@@ -205,17 +208,17 @@ def test_specific_tokens_share_the_compilation(backend):
 
 @pytest.mark.skipif(
     not current_platform.is_cpu()
-    or "compiled_random_sample" not in names_in("forward_cpu", TopKTopPSampler),
+    or RANDOM_SAMPLE not in names_in("forward_cpu", TopKTopPSampler),
     reason="random sampling is not compiled here",
 )
 @pytest.mark.parametrize("top_p", [None, 0.9])
 @pytest.mark.parametrize("batches", [(1, 2, 8), (8, 1), (2, 0)], ids=str)
 def test_one_compilation_of_random_sampling(monkeypatch, batches, top_p):
     backend = CountingBackend()
-    op = topk_topp_sampler.compiled_random_sample._torchdynamo_orig_callable
+    op = getattr(topk_topp_sampler, RANDOM_SAMPLE)._torchdynamo_orig_callable
     monkeypatch.setattr(
         topk_topp_sampler,
-        "compiled_random_sample",
+        RANDOM_SAMPLE,
         torch.compile(op, dynamic=True, backend=backend),
     )
     sampler = Sampler()
