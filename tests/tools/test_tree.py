@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fake_release import SAMPLER, VERSION, git
+from fake_release import OVERLAY, SAMPLER, VERSION, git
 from tools.fork import ForkError, tree
 from tools.fork.release import Release
 from tools.fork.tree import Trees
@@ -175,3 +175,56 @@ def test_a_killed_build_recovers(
     assert (made.stock / MODULE).read_bytes() == SAMPLER
     assert (made.fork / MODULE).read_bytes().count(b", 0") == call
     assert git(made.fork, "rev-list", "--count", "HEAD") == "2"
+
+
+# It asks for a statement that only the newer release has.
+PORT = OVERLAY.replace(b"mark(", b"port(").replace(
+    b"        ...\n        # Ours.",
+    b"        ...\n        values = ask()\n        ...\n        # Ours.",
+)
+
+
+def test_a_port_is_woven_where_it_fits_and_holds_only_what_differs(
+    overlay: Path,
+) -> None:
+    port = overlay / "ports/10.0.0" / MODULE
+    port.parent.mkdir(parents=True)
+    port.write_bytes(PORT)
+    other = "vllm/other.py"
+    (overlay / other).write_bytes(b"import a\n")
+    newer = SAMPLER.replace(b"# Upstream's comment.", b"values = ask()")
+    files = {MODULE: SAMPLER, other: b"import b\n"}
+
+    assert b"mark(logprobs" in tree.woven(overlay, files.get)[MODULE]
+    found = tree.woven(overlay, {**files, MODULE: newer}.get)
+    assert b"port(logprobs" in found[MODULE]
+    assert found[other] == b"import b\nimport a\n"
+
+
+def test_where_no_port_fits_each_reason_is_told(overlay: Path) -> None:
+    (overlay / "ports/10.0.0").mkdir(parents=True)
+    (overlay / "ports/9.0.0").mkdir(parents=True)
+    files = {MODULE: SAMPLER.replace(b"ranks = count", b"a = count")}
+
+    with pytest.raises(ForkError, match="None of our sources fits:") as raised:
+        tree.woven(overlay, files.get)
+    told = [line.split(":")[0].strip() for line in str(raised.value).splitlines()[1:]]
+    assert told == ["ports/9.0.0/vllm", "ports/10.0.0/vllm", "./vllm"]
+
+
+def test_a_module_of_the_wheels_passes_for_the_commits(
+    release: Release, sdist: Path, made: Trees, overlay: Path
+) -> None:
+    tree.make_fork(release, sdist, made.fork, overlay)
+    tree.make_worktree(made.fork, made.stock, release.tag)
+    module = "vllm/__init__.py"
+    (made.fork / module).write_bytes(b"# the wheel's\n")
+
+    tree.keep_out_of_git(made.fork, [module])
+    tree.share_built_files(made.fork, made.stock)
+
+    assert not tree.make_fork(release, sdist, made.fork, overlay)
+    tree.make_worktree(made.fork, made.stock, release.tag)
+    for folder in (made.fork, made.stock):
+        assert (folder / module).read_bytes() == b"# the wheel's\n"
+        assert git(folder, "status", "--porcelain") == ""
