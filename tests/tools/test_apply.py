@@ -78,6 +78,24 @@ def test_an_anchor_that_is_gone_leaves_everything_as_it_was(
     assert contents(checkout) == before
 
 
+def test_what_cannot_be_written_leaves_everything_as_it_was(
+    checkout: Path, overlay: Path
+) -> None:
+    (checkout / "tests").write_text("a file where a folder has to be")
+    git(checkout, "add", "--all")
+    git(checkout, "commit", "--quiet", "--message", "no tests")
+    last = overlay / "vllm/zzz.py"
+    last.write_bytes(b"import a\n")
+    (checkout / "vllm/zzz.py").write_bytes(b"import b\n")
+    git(checkout, "add", "--all")
+    git(checkout, "commit", "--quiet", "--message", "another module")
+    before = contents(checkout)
+
+    with pytest.raises(ForkError, match=r"cannot be written \(.+\), so nothing was"):
+        apply.apply(checkout, overlay)
+    assert contents(checkout) == before
+
+
 # An empty name is this repository, which has a vllm/ folder of its own.
 @pytest.mark.parametrize("place", ["", "/"])
 def test_what_is_no_checkout(place: str, capsys: pytest.CaptureFixture[str]) -> None:

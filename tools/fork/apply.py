@@ -1,5 +1,7 @@
 """Weave the change into any vLLM checkout, ready to commit."""
 
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from tools.fork import ForkError
@@ -21,8 +23,8 @@ def apply(checkout: Path, overlay: Path = ROOT, force: bool = False) -> list[str
 
     Raises:
         ForkError: It is no such checkout, the change does not fit what it holds, a
-            touched file has uncommitted work, or cannot be written. In the first three
-            cases nothing was written.
+            touched file has uncommitted work, or cannot be written. Then nothing was
+            changed.
     """
     # Our own vllm/ has no __init__.py.
     if not all((checkout / name).exists() for name in (".git", "vllm/__init__.py")):
@@ -44,11 +46,26 @@ def apply(checkout: Path, overlay: Path = ROOT, force: bool = False) -> list[str
             f"{dirty.decode().rstrip()}\nCommit it or put it aside (git stash), then "
             "run again; FORCE=1 weaves into it as it is."
         )
-    for name, content in wanted.items():
-        path = checkout / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        except OSError as error:
-            raise ForkError(f"{path} cannot be written: {error.strerror}.") from error
+    _write({(checkout / name).resolve(): it for name, it in wanted.items()})
     return list(wanted)
+
+
+def _write(contents: dict[Path, bytes]) -> None:
+    """Write all of the files, or, if one cannot be written, none."""
+    partial = {path: path.with_name(f".{path.name}.partial") for path in contents}
+    try:
+        for path, content in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial[path].write_bytes(content)
+            if path.exists():
+                shutil.copymode(path, partial[path])
+        for path in contents:
+            partial[path].replace(path)
+    except OSError as error:
+        for written in partial.values():
+            with suppress(OSError):
+                written.unlink()
+        raise ForkError(
+            f"{error.filename} cannot be written ({error.strerror}), so nothing was "
+            "changed; make it writable and run again."
+        ) from error
