@@ -136,7 +136,13 @@ def find_problems(runs: dict[str, Json], marked: bool) -> Iterator[str]:
         yield "Greedy tokens, ranks or logprobs of the fork differ from stock's."
 
 
-def run_engine(variant: str, tree: Path, groups: list[list[Json]], logs: Path) -> Json:
+def run_engine(
+    variant: str,
+    tree: Path,
+    groups: list[list[Json]],
+    logs: Path,
+    quiet: bool = False,
+) -> Json:
     """Serve groups of requests from a tree, in a fresh process, nothing compiled yet.
 
     Args:
@@ -144,6 +150,7 @@ def run_engine(variant: str, tree: Path, groups: list[list[Json]], logs: Path) -
         tree: The source tree.
         groups: Per request, what to tell SamplingParams.
         logs: The folder for what vLLM prints.
+        quiet: Whether not to print each group.
 
     Returns:
         ``{"loaded": ..., "groups": [...]}`` as the engine reports them.
@@ -178,7 +185,8 @@ def run_engine(variant: str, tree: Path, groups: list[list[Json]], logs: Path) -
         process.stdin.close()
         for line in process.stdout:
             ((kind, content),) = json.loads(line).items()
-            _print_progress(variant, kind, content)
+            if not quiet:
+                _print_progress(variant, kind, content)
             if kind == "group":
                 results["groups"].append(content)
             else:

@@ -44,8 +44,9 @@ def serve(groups: list[list[Json]]) -> Iterator[Json]:
 
     Yields:
         ``{"loaded": {"torch", "device", "seconds"}}``, then per group ``{"group":
-        {"batch", "seconds", "compilations", "outputs"}}``. Logprobs are hexadecimal,
-        so that equal means bit for bit.
+        {"batch", "seconds", "compilations", "times", "outputs"}}``. Times say, per
+        request, when each token came, in seconds after the group did. Logprobs are
+        hexadecimal, so that equal means bit for bit.
     """
     import torch
 
@@ -87,7 +88,17 @@ def _generate(llm: Any, group: list[Json]) -> Json:
     params = [SamplingParams(**it, detokenize=False) for it in group]
     utils.clear_compilation_metrics()
     start = time.perf_counter()
-    requests = llm.generate(prompts, params, use_tqdm=False)
+    engine = llm.llm_engine
+    for row, prompt in enumerate(prompts):
+        engine.add_request(str(row), prompt, params[row])
+    times: list[list[float]] = [[] for _ in group]
+    requests: list[Any] = [None] * len(group)
+    while engine.has_unfinished_requests():
+        step = engine.step()
+        now = time.perf_counter() - start
+        for it in step:
+            times[int(it.request_id)].append(now)
+            requests[int(it.request_id)] = it
     seconds = time.perf_counter() - start
     compilations = [_compilation(it) for it in utils.get_compilation_metrics()]
     outputs = [
@@ -102,6 +113,7 @@ def _generate(llm: Any, group: list[Json]) -> Json:
         "batch": len(group),
         "seconds": seconds,
         "compilations": compilations,
+        "times": times,
         "outputs": outputs,
     }
 
