@@ -3,12 +3,16 @@ PYTHON ?= python3
 RELEASE ?=
 FORK = $(PYTHON) -m tools.fork $@
 
-.PHONY: build demo test test-upstream lint patch apply releases python
+.PHONY: build demo test test-upstream bench lint patch apply releases python
 build demo test test-upstream lint patch: python
 	@$(FORK) $(if $(RELEASE),--release $(RELEASE))
 
 releases: python
 	@$(FORK)
+
+# make bench QUICK=1 is for the counts of compilations, not for times.
+bench: python
+	@$(FORK) $(if $(QUICK),--quick)
 
 # make apply VLLM=<checkout>; FORCE=1 weaves over uncommitted work.
 apply: python

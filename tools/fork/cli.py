@@ -6,6 +6,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from benchmarks.variants import MERGED
 from tools.fork import (
     ForkError,
     apply,
@@ -56,8 +57,12 @@ def main(arguments: list[str]) -> int:
     command = subparsers.add_parser("apply")
     command.add_argument("checkout", type=Path, help="a checkout of vLLM")
     command.add_argument("--force", action="store_true", help="over uncommitted work")
+    command = subparsers.add_parser("bench")
+    command.add_argument("--quick", action="store_true", help="only what CI needs")
     options = parser.parse_args(arguments)
     try:
+        if options.command == "bench":
+            return _bench(options.quick)
         if options.command == "apply":
             return _apply(options.checkout.resolve(), options.force)
         if options.command in of_all:
@@ -148,6 +153,13 @@ def _patch(release: Release) -> int:
         f"In a checkout of vLLM at {release.tag}: git am --keep-non-patch <the patch>"
     )
     return 0
+
+
+def _bench(quick: bool) -> int:
+    build.make(described(None))
+    build.make_trees(described(MERGED))
+    options = ["--quick"] if quick else []
+    return show([VENV / "bin/python", "-m", "benchmarks", *options], ROOT)
 
 
 def _lint(release: Release) -> int:

@@ -1,0 +1,70 @@
+"""The benchmarks, as a command: measure, write the report, check the compilations.
+
+``python -m benchmarks cuda`` needs torch, this repository and, of the trees in
+``build/``, only ``vllm/v1/sample/``. ``python -m benchmarks report`` measures nothing.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import plan, report
+from benchmarks.summary import find_problems
+from tools.fork import ForkError
+from tools.fork.bootstrap import ROOT
+
+
+def main(arguments: list[str]) -> int:
+    """Run the benchmarks.
+
+    Args:
+        arguments: As typed after ``python -m benchmarks``.
+
+    Returns:
+        The exit status: 0 if each variant compiled as often as it should.
+
+    Raises:
+        ForkError: A measurement failed.
+    """
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("part", nargs="?", choices=[*plan.PARTS, "report"])
+    parser.add_argument("--quick", action="store_true", help="only what CI needs")
+    options = parser.parse_args(arguments)
+    folder = ROOT / "build/report" / ("quick" if options.quick else "")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        planner = plan.Planner(options.quick, folder, Path(scratch))
+        planned = list(planner.steps([options.part] if options.part else _parts_here()))
+        measured = plan.run(planned, options.quick, folder)
+    kept = {
+        path.stem: json.loads(path.read_text())
+        for path in sorted(folder.glob("*.json"))
+    }
+    docs = folder if options.quick else ROOT / "docs"
+    report.write(kept, docs)
+    problems = [
+        problem
+        for name, content in measured.items()
+        if name.startswith("compilations")
+        for problem in find_problems(content["results"])
+    ]
+    print("\n" + "\n".join(problems or report.summary(kept)))
+    print(f"\nThe report: {docs.relative_to(ROOT)}/results.md")
+    return 1 if problems else 0
+
+
+def _parts_here() -> list[str]:
+    import torch
+
+    return [it for it in plan.PARTS if it != "cuda" or torch.cuda.is_available()]
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except ForkError as error:
+        sys.exit(f"\n{error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

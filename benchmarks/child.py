@@ -1,0 +1,56 @@
+"""Run a measurement in a process of its own, with its own compiler cache."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tools.fork import ForkError
+from tools.fork.bootstrap import ROOT
+from tools.fork.command import environment
+
+
+def call(module: str, request: dict[str, Any], cache: Path, log: Path) -> Any:
+    """Call ``measure`` of a module of benchmarks in a fresh process.
+
+    Args:
+        module: Its name in this package.
+        request: The arguments, which JSON must be able to hold.
+        cache: Where Inductor keeps what it compiled; an empty folder is a cold cache.
+        log: A file for what the process prints.
+
+    Returns:
+        What ``measure`` returned.
+
+    Raises:
+        ForkError: It failed.
+    """
+    env = environment({"TORCHINDUCTOR_CACHE_DIR": str(cache)})
+    # Without byte code, importing torch takes seconds, also in what Inductor starts.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    program = [sys.executable, "-m", "benchmarks.child", module]
+    with log.open("w") as errors:
+        done = subprocess.run(
+            program,
+            cwd=ROOT,
+            env=env,
+            input=json.dumps(request),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    if done.returncode:
+        last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise ForkError(f"Measuring {module} of {request} failed; {log} ends:\n{last}")
+    return json.loads(done.stdout)
+
+
+if __name__ == "__main__":
+    results = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a compiler prints is for the log
+    measure = importlib.import_module(f"benchmarks.{sys.argv[1]}").measure
+    json.dump(measure(**json.load(sys.stdin)), results)
+    results.close()

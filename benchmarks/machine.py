@@ -1,0 +1,34 @@
+"""Say what was measured on."""
+
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+from tools.fork.release import described
+
+
+def describe() -> dict[str, Any]:
+    """Return the machine, the versions and the date, for a result's JSON."""
+    import torch
+
+    return {
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0],
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "release": described(None).version,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def _cpu() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, text = line.partition(":")
+        if name.strip() == "model name":
+            return text.strip()
+    return platform.machine()

@@ -1,0 +1,104 @@
+"""What is compared: three samplers, plain eager, and one read of the same memory.
+
+Needs torch, and of vLLM only ``vllm/v1/sample/`` of the trees.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from benchmarks.summary import OP
+from tools.fork import modules
+from tools.fork.release import described
+from tools.fork.tree import trees
+
+# The first release described here whose sampler has upstream's own version.
+MERGED = "0.20.2"
+COMPILED = ("stock", "merged", "fork")
+VARIANTS = (*COMPILED, "eager", "limit")
+LEVELS = ("op", "gather_logprobs", "forward")
+NUM_LOGPROBS = 5
+
+
+def folder(name: str) -> Path:
+    """Return the tree of a variant; eager and the limit are stock with another op."""
+    if name == "merged":
+        return trees(described(MERGED)).stock
+    made = trees(described(None))
+    return made.fork if name == "fork" else made.stock
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One sampler, ready to be called.
+
+    Attributes:
+        modules: What was loaded from its tree.
+        sampler: Its ``Sampler``.
+    """
+
+    modules: modules.Modules
+    sampler: Any
+
+    @classmethod
+    def load(cls, name: str, device: str, logprobs_mode: str) -> "Variant":
+        """Load a variant of VARIANTS for ``cpu`` or ``cuda``."""
+        loaded = modules.load(folder(name), device)
+        if name == "eager":
+            setattr(loaded.sampler, OP, lambda x, values: (x >= values).sum(-1))
+        elif name == "limit":
+            setattr(loaded.sampler, OP, lambda x, values: x.sum(-1))
+        return cls(loaded, loaded.sampler.Sampler(logprobs_mode))
+
+    def calls(self, level: str, logits: Any) -> Callable[[], Any]:
+        """Return what calls one level on logits.
+
+        Args:
+            level: One of LEVELS.
+            logits: Shape (batch, vocabulary); left as they are.
+        """
+        token_ids = logits[:, :1].argmax(-1)
+        if level == "forward":
+            metadata = _metadata(logits)
+            return lambda: self.sampler(logits.view_as(logits), metadata)
+
+        # A view is another tensor object, without the marks of an earlier call.
+        def gather() -> Any:
+            x = logits.view_as(logits)
+            return self.sampler.gather_logprobs(x, NUM_LOGPROBS, token_ids)
+
+        if level == "gather_logprobs":
+            return gather
+        op = getattr(self.modules.sampler, OP)
+        seen: list[Any] = []
+
+        # The arguments as the sampler passes them, with its marks.
+        def spy(*arguments: Any) -> Any:
+            seen[:] = arguments
+            return op(*arguments)
+
+        setattr(self.modules.sampler, OP, spy)
+        gather()
+        setattr(self.modules.sampler, OP, op)
+        return lambda: op(*seen)
+
+
+def _metadata(logits: Any) -> Any:
+    """Return what random sampling at temperature 1 reads of a SamplingMetadata."""
+    return SimpleNamespace(
+        temperature=logits.new_ones(logits.shape[0], dtype=logits.float().dtype),
+        all_greedy=False,
+        all_random=True,
+        top_p=None,
+        top_k=None,
+        generators={},
+        max_num_logprobs=NUM_LOGPROBS,
+        logprob_token_ids=None,
+        no_penalties=True,
+        output_token_ids=[],
+        allowed_token_ids_mask=None,
+        bad_words_token_ids={},
+        logitsprocs=SimpleNamespace(argmax_invariant=(), non_argmax_invariant=()),
+    )
