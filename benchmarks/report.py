@@ -61,7 +61,8 @@ its arguments as the sampler marks them; `gather_logprobs` includes marking them
 {clock}
 """
 _CLOCKS = {
-    "cpu": "",
+    "cpu": "Why an unbacked batch can be slower at batch 1 is in "
+    "[CONTRIBUTING.md](../CONTRIBUTING.md).",
     "cuda": "Times are the card's own, by CUDA events: the calls are queued while it "
     "sleeps, so it never waits for Python.",
 }
@@ -88,9 +89,11 @@ requests, which end one by one. Milliseconds after the first request, which comp
 both. Merged is {none}: its release needs another torch.
 """
 
-_SPLIT = f"""
-What Inductor generates for a GPU, per variant and torch version, is read by
-`python -m benchmarks.split`: {_NONE}.
+_SPLIT = """
+What Inductor generates for an H200 from `Sampler.gather_logprobs` at vocabulary 151936,
+read by `python -m benchmarks.split` without a GPU: it says how the work is cut up, not
+how long it takes. Where a row is not split, one thread block walks all of it. A graph
+is traced at the batch that it is first needed for; the calls are of batch 1, then 8.
 """
 
 
@@ -130,8 +133,25 @@ def text(results: Results) -> str:
         *_section(results, "### Memory", "memory-cuda", _memory),
         "### Generated code",
         _SPLIT,
+        _split(results["split"]) if "split" in results else f"{_NONE.capitalize()}.",
     ]
     return "\n\n".join(it.strip() for it in parts) + "\n"
+
+
+def _split(found: Json) -> str:
+    head = ("torch", "variant", "graphs", "traced at", "kernels", "a row is split")
+    return table(
+        head,
+        (
+            (
+                *(torch, variant, len(graphs), f"batch {it['batch']}", it["kernels"]),
+                f"{it['split']} ways" if it["split"] > 1 else "no",
+            )
+            for torch, variants in found.items()
+            for variant, graphs in variants.items()
+            for it in graphs
+        ),
+    )
 
 
 def _list(lines: Iterable[str]) -> str:

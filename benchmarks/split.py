@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.variants import MERGED
 from tools.fork import ForkError, build
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.command import Word, run, step
@@ -23,7 +24,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-MERGED = "0.20.2"
 REPORT = ROOT / "build/report"
 _TITLE = (
     "What Inductor generates for an H200 from Sampler.gather_logprobs: read, not timed"

@@ -317,3 +317,14 @@ def test_the_trees_to_compare_are_made_first(monkeypatch: pytest.MonkeyPatch) ->
 
     pinned = cli.described(None).version
     assert calls == [pinned, cli.MERGED, ["-m", "benchmarks", "--quick"]]
+
+
+def test_what_a_gpu_would_run_is_reported_by_torch_version() -> None:
+    graphs = [{"batch": 1, "kernels": 2, "split": 19}]
+    merged = [{"batch": 1, "kernels": 1, "split": 1}]
+    found = {"split": {"2.13.0": {"fork": graphs, "merged": merged}}}
+
+    text = report.text(found)
+
+    assert "| 2.13.0 | fork | 1 | batch 1 | 2 | 19 ways |" in text
+    assert "| 2.13.0 | merged | 1 | batch 1 | 1 | no |" in text

@@ -123,6 +123,23 @@ def test_a_complete_function_replaces_upstreams() -> None:
     assert woven(ours, result) == result
 
 
+def test_the_comment_above_our_decorators_goes_along() -> None:
+    ours = """
+        # Why.
+        @patched
+        @decorated(dynamic=True)
+        def op(x):
+            ...
+            return x + 1
+            ...
+    """
+    once = woven(ours)
+
+    decorator = "@decorated(dynamic=True)\n"
+    assert once == UPSTREAM.replace(decorator, f"# Why.\n@patched\n{decorator}")
+    assert woven(ours, once) == once
+
+
 def test_a_sparse_function_takes_decorators_and_signature_over() -> None:
     result = woven(
         "@decorated()\ndef op(\n    x, y=1\n):\n    ...\n    return x + 1\n    ...\n"

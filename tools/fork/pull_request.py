@@ -19,10 +19,11 @@ for a batch of 1 and again, in the middle of serving, for one of 2 or more; on a
 compiled_random_sample does so as well. Where the batch changes all the time, as in
 reinforcement-learning rollouts, that is a stall in a decode step.
 
-Mark the batch unbacked right before each call, and the vocabulary dynamic: one graph
-serves all batches, empty ones too, and all vocabularies. From torch 2.12 on the hint
-keeps Inductor splitting the reduction on a GPU. The docstring now says that equal
-entries count.
+Mark the batch unbacked right before ranks are counted, and the vocabulary dynamic, and
+sample with backed_size_oblivious: one graph each serves all batches, empty ones too,
+and all vocabularies. (Marking the logits as well would keep Inductor from fusing the
+softmax.) From torch 2.12 on the hint keeps Inductor splitting the reduction on a GPU.
+The docstring now says that equal entries count.
 
 Tested by {UPSTREAM_TEST},
 which counts compilations by the platform's own backend; it fails without this change,

@@ -14,7 +14,7 @@ from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.command import Word, run, step
 from tools.fork.fetch import fetch
 from tools.fork.probe import CALLS
-from tools.fork.release import Release, all_described, reports
+from tools.fork.release import Release, all_described, described, reports
 from tools.fork.tree import changed_lines, make_worktree, trees, woven
 
 DOCUMENT = ROOT / "docs/releases.md"
@@ -58,6 +58,7 @@ def show() -> int:
     Returns:
         The exit status: 0.
     """
+    build.make(described(None))  # pip needs its torch to fetch any release
     rows: list[list[str]] = []
     notes: list[str] = []
     for release in all_described():

@@ -5,7 +5,8 @@ A sparse source is ordinary Python that spells out only what it changes.
 * A function with a bare ``...`` in its body is *sparse*: each ``...`` stands for any
   run of upstream's own statements. A statement that upstream has too is an *anchor*,
   at any depth; one that upstream lacks is *inserted* next to its anchor, with the
-  comment above it. Decorators and signature become ours, the docstring stays.
+  comment above it. Decorators and signature become ours, with the comment above them;
+  the docstring stays.
 * A function without ``...`` is *complete*: it replaces upstream's, or is added.
 * A class merely holds its members; its decorators and bases become ours.
 * ``# instead of: <statement>`` above a statement: it takes the place of that one
@@ -230,7 +231,8 @@ def _weave_header(
         if file.has_code_before(node.body[0]):
             raise file.misfit(name, node.body[0], "shares its line with other code")
     if _header(ours) != _header(theirs):
-        text = _moved(source, _start(ours), source.header_stop(ours), target, theirs)
+        start, stop = source.comment_start(ours), source.header_stop(ours)
+        text = _moved(source, start, stop, target, theirs)
         yield _Edit(_start(theirs), target.header_stop(theirs), text)
 
 

@@ -10,6 +10,10 @@ from vllm.v1.sample.ops.logprobs import batched_count_greater_than
 
 
 class Sampler(nn.Module):
+    # One graph of the random sampling that the CPU compiles, for 0, 1 and more rows:
+    # sizes 0 and 1 are not special. Unlike unbacked ones, they are still known, so that
+    # Inductor fuses as before.
+    @torch.fx.experimental._config.patch(backed_size_oblivious=True)
     def sample(
         self,
         logits: torch.Tensor,
@@ -17,10 +21,6 @@ class Sampler(nn.Module):
         logprobs_mode_override: LogprobsMode | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         ...
-        # As in gather_logprobs, for the sampling that the CPU compiles; down here, as a
-        # processor may return another tensor.
-        torch._dynamo.decorators.mark_unbacked(logits, 0)
-
         random_sampled, processed_logprobs = self.topk_topp_sampler(
             logits,
             sampling_metadata.generators,

@@ -13,7 +13,7 @@ class TopKTopPSampler(nn.Module):
         p: torch.Tensor | None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         ...
-        # Nothing to change; but where this is gone, these sources do not fit, for the
-        # mark in `Sampler.sample` is on its account.
+        # Nothing to change; but where this is gone, these sources do not fit, for
+        # `Sampler.sample` is changed on its account.
         return compiled_random_sample(logits), logits_to_return
         ...
