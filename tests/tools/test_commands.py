@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tools.fork import ForkError, bootstrap, build, cli, demo, mutants
+from tools.fork import ForkError, bootstrap, build, cli, demo, mutants, suite
 from tools.fork.tree import Trees
 
 
@@ -22,17 +22,17 @@ def test_tests_that_need_no_build_come_first(
         (tmp_path / "test.log").touch()
         return 5 if program[-1] == failing else 0
 
-    monkeypatch.setattr(cli, "show", show)
+    monkeypatch.setattr(suite, "show", show)
     monkeypatch.setattr(build, "make", lambda it: calls.append("build") or trees)
     failed = {"a line": ["test_it"]}
     monkeypatch.setattr(mutants, "check", lambda *_: calls.append("mutants") or failed)
     monkeypatch.setattr(cli, "reports", lambda release: tmp_path)
-    monkeypatch.setattr(cli, "tree_name", lambda tree: "1234")
+    monkeypatch.setattr(suite, "tree_name", lambda tree: "1234")
     monkeypatch.setattr(metadata, "version", lambda package: "2")
     steps = [
-        f"--ignore={cli.WEAVE_TEST}",
+        f"--ignore={suite.WEAVE_TEST}",
         "build",
-        cli.WEAVE_TEST,
+        suite.WEAVE_TEST,
         mutants.UPSTREAM_TEST,
         "mutants",
         "tests/engine",

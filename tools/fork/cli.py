@@ -1,9 +1,7 @@
 """The commands: what each one runs."""
 
 import argparse
-import json
 import sys
-from importlib import metadata
 from pathlib import Path
 
 from benchmarks.variants import MERGED
@@ -12,21 +10,15 @@ from tools.fork import (
     apply,
     build,
     demo,
-    install,
     mutants,
     patch,
     releases,
+    suite,
     upstream_tests,
 )
 from tools.fork.bootstrap import ROOT, VENV
-from tools.fork.command import Word, show
-from tools.fork.outcomes import counts, read_report_log
+from tools.fork.command import show
 from tools.fork.release import Release, described, reports
-from tools.fork.tree import tree_name
-
-# Of the tooling's tests, the one that needs a build.
-WEAVE_TEST = "tests/tools/test_weave_release.py"
-_COVERAGE = ("--cov=tools/fork", "--cov-report=term-missing:skip-covered")
 
 
 def main(arguments: list[str]) -> int:
@@ -46,14 +38,12 @@ def main(arguments: list[str]) -> int:
         "lint": _lint,
         "patch": _patch,
     }
-    of_all = {"releases": releases.show}
     parser = argparse.ArgumentParser(prog="python -m tools.fork")
     subparsers = parser.add_subparsers(dest="command", required=True)
     for name in commands:
         command = subparsers.add_parser(name)
         command.add_argument("--release", help="another that pyproject.toml describes")
-    for name in of_all:
-        subparsers.add_parser(name)
+    subparsers.add_parser("releases")
     command = subparsers.add_parser("apply")
     command.add_argument("checkout", type=Path, help="a checkout of vLLM")
     command.add_argument("--force", action="store_true", help="over uncommitted work")
@@ -61,12 +51,12 @@ def main(arguments: list[str]) -> int:
     command.add_argument("--quick", action="store_true", help="only what CI needs")
     options = parser.parse_args(arguments)
     try:
-        if options.command == "bench":
-            return _bench(options.quick)
+        if options.command == "releases":
+            return releases.show()
         if options.command == "apply":
             return _apply(options.checkout.resolve(), options.force)
-        if options.command in of_all:
-            return of_all[options.command]()
+        if options.command == "bench":
+            return _bench(options.quick)
         return commands[options.command](described(options.release or None))
     except ForkError as error:
         print(f"\n{error}", file=sys.stderr)
@@ -101,39 +91,7 @@ def _demo(release: Release) -> int:
 
 
 def _test(release: Release) -> int:
-    pytest: list[Word] = [VENV / "bin/python", "-m", "pytest", "-q"]
-    print("The tooling:", flush=True)
-    if status := show([*pytest, *_COVERAGE, f"--ignore={WEAVE_TEST}"], ROOT):
-        return status
-    made = build.make(release)
-    print("Weaving into the release's own modules:", flush=True)
-    if status := show([*pytest, WEAVE_TEST], ROOT):
-        return status
-    log = reports(release) / "test.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.unlink(missing_ok=True)
-    fork = {"PYTHONPATH": str(made.fork)}
-    upstream_test: list[Word] = [f"--report-log={log}", mutants.UPSTREAM_TEST]
-    print("The upstream test on the fork:", flush=True)
-    if status := show([*pytest, *upstream_test], made.fork, fork):
-        return status
-    failed = mutants.check(release, made)
-    if not all(failed.values()):
-        return 1
-    print("A rollout through the engine:", flush=True)
-    of_release = {"FORK_RELEASE": release.version}
-    if status := show([*pytest, "tests/engine"], ROOT, of_release):
-        return status
-    report = {
-        "release": release.version,
-        "tree": tree_name(made.fork),
-        "torch": metadata.version("torch"),
-        "device": install.device(),
-        "fork": counts(read_report_log(log.read_text().splitlines())),
-        "failed without": failed,
-    }
-    (log.parent / "test.json").write_text(json.dumps(report, indent=1) + "\n")
-    return 0
+    return suite.run(release, reports(release))
 
 
 def _test_upstream(release: Release) -> int:

@@ -82,7 +82,7 @@ def _failing(
     """Run the upstream test on other modules; print and return what fails."""
     for name, content in modules.items():
         (tree / name).write_bytes(content)
-    options = ["-x"] if first else []
+    options = ["-p", "no:asyncio", *(["-x"] if first else [])]
     start = time.perf_counter()
     python: list[Word] = [VENV / "bin/python", "-m"]
     pytest = [*python, "pytest", "-q", "--tb=no", "-rfE", *options]

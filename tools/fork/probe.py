@@ -68,7 +68,8 @@ def run_upstream_test(tree: Path) -> dict[str, int]:
     import pytest
 
     outcomes = _Outcomes()
-    options = ["-q", "-p", "no:cacheprovider", "--noconftest", "--rootdir", str(tree)]
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "--noconftest"]
+    options += ["--rootdir", str(tree)]
     with modules.stand_in(tree):
         pytest.main([*options, str(tree / UPSTREAM_TEST)], plugins=[outcomes])
     return dict(outcomes.counts)
