@@ -15,12 +15,13 @@ from benchmarks.summary import (
     lost,
     percentile,
 )
+from benchmarks.variants import COMPILED, MERGED, VARIANTS
+from tools.fork import markdown
 
 Json = dict[str, Any]
 Results = dict[str, Json]  # by the name of the file
 _Cells = dict[tuple[Any, ...], Json]  # by level, dtype, inference and variant
 
-_VARIANTS = ("stock", "merged", "fork", "eager", "limit")
 _NONE = "not measured"
 
 _HEAD = """
@@ -30,7 +31,7 @@ Written by `make bench`, which measures all of it anew; every figure is from the
 that it leaves in `build/report/`. Compared are, in one process and in turn:
 
 - **stock**: vLLM {release} as released;
-- **merged**: upstream's own version of the change, from the tree of vLLM 0.20.2;
+- **merged**: upstream's own version of the change, from the tree of vLLM {merged};
 - **fork**: this repository's;
 - **eager**: stock with `(x >= values).sum(-1)`, not compiled;
 - **limit**: stock with `x.sum(-1)`: one read of the same memory, and no comparison.
@@ -117,7 +118,10 @@ def text(results: Results) -> str:
     """Return the text of results.md."""
     release = {it["machine"]["release"] for it in results.values() if "machine" in it}
     parts = [
-        _HEAD.format(release=", ".join(sorted(release)) or "of the pinned release"),
+        _HEAD.format(
+            release=", ".join(sorted(release)) or "of the pinned release",
+            merged=MERGED,
+        ),
         "## In short",
         _list(summary(results)),
         *_section(
@@ -196,9 +200,7 @@ def _section(
 
 def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     """Return a table in Markdown, all but its first column aligned to the right."""
-    head = list(head)
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(map(str, it))} |" for it in lines)
+    return "\n".join(markdown.table(head, rows, "---:"))
 
 
 def _cells(result: Json, cache: str) -> _Cells:
@@ -221,11 +223,13 @@ def _compiling(results: Results, name: str) -> Iterator[str]:
     others = dict.fromkeys(it[:3] for it in cold if it not in plain)
     if others:
         yield _CELLS
-        names = ("stock", "merged", "fork")
         yield table(
-            ("", *names),
+            ("", *COMPILED),
             (
-                (_cell_title(it), *(_count_text(cold[(*it, name)]) for name in names))
+                (
+                    _cell_title(it),
+                    *(_count_text(cold[(*it, name)]) for name in COMPILED),
+                )
                 for it in others
             ),
         )
@@ -274,7 +278,7 @@ def _times(count: int) -> str:
 
 def _short_compilations(title: str, result: Json) -> Iterator[str]:
     cells = _cells(result, "cold")
-    for name in ("stock", "merged", "fork"):
+    for name in COMPILED:
         cell = cells[("gather_logprobs", "float32", True, name)]
         whole = cells[("forward", "float32", True, name)]
         crashed = len(crashes(cell))
@@ -299,7 +303,7 @@ def _steady(results: Results, name: str) -> Iterator[str]:
         op = run["level"] == "op"
         gigabytes = (f"fork, GB/s of {run['copy_bandwidth'] / 1e9:.0f}",) if op else ()
         yield table(
-            ("batch", *_VARIANTS, *ratios, *gigabytes),
+            ("batch", *VARIANTS, *ratios, *gigabytes),
             (_steady_row(it, run["vocabulary"], op) for it in run["points"]),
         )
     if any(run["level"] == "op" for run in result["results"]):
@@ -309,7 +313,7 @@ def _steady(results: Results, name: str) -> Iterator[str]:
 
 def _steady_row(point: Json, vocabulary: int, op: bool) -> Iterator[str]:
     yield str(point["batch"])
-    for variant in _VARIANTS:
+    for variant in VARIANTS:
         yield f"{point['seconds'][variant]['median'] * 1e6:.1f}"
     for name, it in point["ratios"].items():
         mark = "**" if it["median"] > LIMITS.get(name, float("inf")) else ""
@@ -370,9 +374,9 @@ def _memory(results: Results, name: str) -> Iterator[str]:
     yield _MEMORY.format(**shape, input=_megabytes(runs[0]["input"]))
     yield _HOWS[name.split("-")[1]]
     yield table(
-        ("", *_VARIANTS),
+        ("", *VARIANTS),
         (
-            (f"`{run['level']}`", *(_megabytes(run["extra"][it]) for it in _VARIANTS))
+            (f"`{run['level']}`", *(_megabytes(run["extra"][it]) for it in VARIANTS))
             for run in runs
         ),
     )
@@ -384,7 +388,7 @@ def _megabytes(count: int) -> str:
 
 def _short_memory(title: str, result: Json) -> Iterator[str]:
     for it in result["results"]:
-        extra = [f"{name} {_megabytes(it['extra'][name])}" for name in _VARIANTS]
+        extra = [f"{name} {_megabytes(it['extra'][name])}" for name in VARIANTS]
         yield (
             f"Memory of `{it['level']}` beyond its input of {_megabytes(it['input'])}: "
             f"{', '.join(extra)}."

@@ -15,14 +15,10 @@ from typing import Any
 
 from benchmarks.variants import MERGED
 from tools.fork import ForkError, build
-from tools.fork.bootstrap import ROOT, VENV
-from tools.fork.command import Word, run, step
-from tools.fork.release import PYPROJECT, described
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from tools.fork.bootstrap import ROOT
+from tools.fork.command import step
+from tools.fork.install import run_under_torch
+from tools.fork.release import PYPROJECT, all_described, described
 
 REPORT = ROOT / "build/report"
 _TITLE = (
@@ -65,8 +61,7 @@ def torch_versions(pyproject: Path) -> list[str]:
 
     An older torch has no ``hint_override``, which the change uses.
     """
-    fork = tomllib.loads(pyproject.read_text("utf-8"))["tool"]["fork"]
-    found = {release["torch"] for release in fork["releases"].values()}
+    found = {release.torch for release in all_described(pyproject)}
     return sorted((it for it in found if _numbers(it) >= (2, 10)), key=_numbers)
 
 
@@ -109,19 +104,17 @@ def lines(table: Table) -> Iterator[str]:
 
 def _read(version: str, trees: Mapping[str, Path]) -> dict[str, list[dict[str, int]]]:
     """Generate the sources with one torch version, keep them, and read them."""
-    # A torch for the CPU does not ask for triton.
-    packages = (f"torch=={version}", "triton", "numpy", "packaging")
-    command: list[Word] = [VENV / "bin/uv", "run", "--no-project", "--isolated"]
-    command += ["--python", VENV / "bin/python"]
-    command += [word for it in packages for word in ("--with", it)]
-    command += ["python", "-m", "benchmarks.lowering"]
-    command += [f"{name}={tree}" for name, tree in trees.items()]
     failure = (
         f"torch {version} was not read: it cannot be had, or its Inductor is another "
         "than benchmarks/lowering.py knows. The last that was said:"
     )
-    # A GPU that is there must make no difference.
-    printed = run(command, failure, ROOT, {"CUDA_VISIBLE_DEVICES": ""})
+    printed = run_under_torch(
+        version,
+        ["triton"],  # a torch for the CPU does not ask for it
+        ["benchmarks.lowering", *(f"{name}={tree}" for name, tree in trees.items())],
+        failure,
+        {"CUDA_VISIBLE_DEVICES": ""},  # a GPU that is there must make no difference
+    )
     variants: dict[str, list[dict[str, int]]] = {}
     for name, graphs in json.loads(printed).items():
         variants[name] = []

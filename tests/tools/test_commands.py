@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from tools.fork import ForkError, bootstrap, build, cli, demo, mutants, suite
+from tools.fork import (
+    UPSTREAM_TEST,
+    ForkError,
+    bootstrap,
+    build,
+    cli,
+    demo,
+    mutants,
+    suite,
+)
 from tools.fork.tree import Trees
 
 
@@ -33,7 +42,7 @@ def test_tests_that_need_no_build_come_first(
         f"--ignore={suite.WEAVE_TEST}",
         "build",
         suite.WEAVE_TEST,
-        mutants.UPSTREAM_TEST,
+        UPSTREAM_TEST,
         "mutants",
         "tests/engine",
     ]

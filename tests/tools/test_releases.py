@@ -46,7 +46,10 @@ def test_a_release_that_the_change_fits() -> None:
     assert row[:2] == ["9.9.9", "2+cpu"]
     assert row[5:] == ["19 + 8", "1 compilation", "4 passed, 1 skipped", "not run"]
     assert list(releases.notes_on(RELEASE, tree, found)) == []
-    assert all(line.count("|") == len(row) + 1 for line in releases.table([row]))
+    assert all(
+        line.count("|") == len(row) + 1
+        for line in releases.table(releases._COLUMNS, [row])
+    )
 
 
 def test_a_release_that_it_does_not_fit_or_that_fails() -> None:

@@ -2,12 +2,13 @@
 
 import shutil
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
 from tools.fork.command import run
-from tools.fork.tree import woven
+from tools.fork.tree import on_disk, woven
 
 
 def apply(checkout: Path, overlay: Path = ROOT, force: bool = False) -> list[str]:
@@ -33,11 +34,7 @@ def apply(checkout: Path, overlay: Path = ROOT, force: bool = False) -> list[str
             "Name one: make apply VLLM=<checkout>"
         )
 
-    def read(name: str) -> bytes | None:
-        path = checkout / name
-        return path.read_bytes() if path.exists() else None
-
-    wanted = woven(overlay, read)
+    wanted = woven(overlay, partial(on_disk, checkout))
     status = ["git", "status", "--porcelain", "--", *wanted]
     dirty = run(status, "git could not look at it:", cwd=checkout) if wanted else b""
     if dirty and not force:
@@ -52,17 +49,17 @@ def apply(checkout: Path, overlay: Path = ROOT, force: bool = False) -> list[str
 
 def _write(contents: dict[Path, bytes]) -> None:
     """Write all of the files, or, if one cannot be written, none."""
-    partial = {path: path.with_name(f".{path.name}.partial") for path in contents}
+    unfinished = {path: path.with_name(f".{path.name}.partial") for path in contents}
     try:
         for path, content in contents.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial[path].write_bytes(content)
+            unfinished[path].write_bytes(content)
             if path.exists():
-                shutil.copymode(path, partial[path])
+                shutil.copymode(path, unfinished[path])
         for path in contents:
-            partial[path].replace(path)
+            unfinished[path].replace(path)
     except OSError as error:
-        for written in partial.values():
+        for written in unfinished.values():
             with suppress(OSError):
                 written.unlink()
         raise ForkError(

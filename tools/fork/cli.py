@@ -6,11 +6,11 @@ from pathlib import Path
 
 from benchmarks.variants import MERGED
 from tools.fork import (
+    UPSTREAM_TEST,
     ForkError,
     apply,
     build,
     demo,
-    mutants,
     patch,
     releases,
     suite,
@@ -18,7 +18,7 @@ from tools.fork import (
 )
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.command import show
-from tools.fork.release import Release, described, reports
+from tools.fork.release import Release, described, of_release, reports
 
 
 def main(arguments: list[str]) -> int:
@@ -73,7 +73,7 @@ def _apply(checkout: Path, force: bool) -> int:
     show(["git", "diff", "--stat", "--", *changed], checkout)
     print(
         f"Woven into {checkout}, not committed. Next: read `git diff` there, run "
-        f"`pytest {mutants.UPSTREAM_TEST}` with that checkout installed, then "
+        f"`pytest {UPSTREAM_TEST}` with that checkout installed, then "
         "`git commit --signoff`."
     )
     return 0
@@ -102,8 +102,7 @@ def _patch(release: Release) -> int:
     # pip needs its torch to fetch any release.
     build.make(described(None))
     made = build.make_trees(release)
-    pinned = release == described(None)
-    target = ROOT / "dist" if pinned else ROOT / "dist" / release.version
+    target = of_release(ROOT / "dist", release)
     written = patch.make(release, made, reports(release), target)
     print("\n".join(["Written:", *(f"    {it.relative_to(ROOT)}" for it in written)]))
     print(

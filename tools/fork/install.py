@@ -6,12 +6,12 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tools.fork import ForkError
-from tools.fork.bootstrap import VENV
+from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.command import Word, run, step
 from tools.fork.release import Release, build_requirements
 
@@ -159,3 +159,31 @@ def install_editable(release: Release, tree: Path, wheel: Path) -> None:
 def _pip(failure: str, *options: Word, env: dict[str, str] | None = None) -> None:
     uv: list[Word] = [VENV / "bin/uv", "pip", "install", "-p", VENV / "bin/python"]
     run([*uv, *options], failure, env=env)
+
+
+def run_under_torch(
+    version: str,
+    packages: Sequence[str],
+    program: Sequence[Word],
+    failure: str,
+    env: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run a module of ours in an environment of uv's, with nothing but a torch.
+
+    Args:
+        version: Of torch.
+        packages: What the module needs beside it, and what a sampler imports.
+        program: The module's name and its arguments.
+        failure: The sentence for a person if it fails.
+        env: What to add to the environment.
+
+    Returns:
+        Its standard output.
+
+    Raises:
+        ForkError: This torch cannot be had, or the module failed.
+    """
+    uv: list[Word] = [VENV / "bin/uv", "run", "--quiet", "--no-project", "--isolated"]
+    wanted = (f"torch=={version}", "numpy", "packaging", *packages)
+    options = ["--python", sys.executable, *(f"--with={it}" for it in wanted)]
+    return run([*uv, *options, "python", "-m", *program], failure, ROOT, env)

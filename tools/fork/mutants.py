@@ -8,13 +8,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.fork import ForkError
+from tools.fork import UPSTREAM_TEST, ForkError
 from tools.fork.bootstrap import VENV
 from tools.fork.command import Word, finish
 from tools.fork.release import Release
 from tools.fork.tree import Trees, make_worktree, share_built_files, touched
-
-UPSTREAM_TEST = "tests/v1/sample/test_batched_count_greater_than.py"
 
 
 def check(release: Release, trees: Trees) -> dict[str, list[str]]:

@@ -106,7 +106,11 @@ def changing(runs: Iterable[Results], nodeids: Iterable[str]) -> set[str]:
 
 def counts(results: Results) -> str:
     """Return how many tests there are of each outcome, in words."""
-    found = Counter(it.outcome for it in results.values())
+    return in_words(Counter(it.outcome for it in results.values()))
+
+
+def in_words(found: Mapping[str, int]) -> str:
+    """Return numbers of tests, by outcome, in words."""
     return ", ".join(f"{count} {name}" for name, count in sorted(found.items()))
 
 

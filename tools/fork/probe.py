@@ -11,9 +11,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tools.fork import modules
+from tools.fork import UPSTREAM_TEST, modules
 
-UPSTREAM_TEST = "tests/v1/sample/test_batched_count_greater_than.py"
 # Batch and vocabulary, in this order.
 CALLS = ((1, 32000), (2, 32000), (8, 128256), (8, 151936), (0, 151936))
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tools.fork import demo
-from tools.fork.mutants import UPSTREAM_TEST
+from tools.fork import UPSTREAM_TEST, demo
+from tools.fork.markdown import table
 from tools.fork.release import Release
 
 # In upstream's form: a subject with their prefix, and what and why below.
@@ -119,12 +119,11 @@ def _engine(found: Json) -> Iterator[str]:
         "was compiled:"
     )
     yield ""
-    yield "| batch | " + " | ".join(found["variants"]) + " |"
-    yield "| --- " * (len(found["variants"]) + 1) + "|"
     runs = [it["steps"] for it in found["variants"].values()]
-    for steps in zip(*runs, strict=True):
-        cells = " | ".join(_cell(step) for step in steps)
-        yield f"| {steps[0]['batch']} | {cells} |"
+    yield from table(
+        ("batch", *found["variants"]),
+        ((row[0]["batch"], *map(_cell, row)) for row in zip(*runs, strict=True)),
+    )
     yield ""
     yield demo.summary(found)
 

@@ -42,7 +42,11 @@ class Release:
 
 def reports(release: Release) -> Path:
     """Return the folder for what is measured of a release."""
-    folder = ROOT / "build/report"
+    return of_release(ROOT / "build/report", release)
+
+
+def of_release(folder: Path, release: Release) -> Path:
+    """Return the folder itself for the pinned release, else one inside it."""
     return folder if release == described(None) else folder / release.version
 
 

@@ -1,7 +1,6 @@
 """Try each release that pyproject.toml describes, and make a table of them."""
 
 import json
-import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from tools.fork import ForkError, build, demo
-from tools.fork.bootstrap import ROOT, VENV
-from tools.fork.command import Word, run, step
+from tools.fork.bootstrap import ROOT
+from tools.fork.command import step
 from tools.fork.fetch import fetch
+from tools.fork.install import run_under_torch
+from tools.fork.markdown import table
+from tools.fork.outcomes import in_words
 from tools.fork.probe import CALLS
 from tools.fork.release import Release, all_described, described, reports
-from tools.fork.tree import changed_lines, make_worktree, trees, woven
+from tools.fork.tree import changed_lines, make_worktree, on_disk, trees, woven
 
 DOCUMENT = ROOT / "docs/releases.md"
 _SAMPLE = "vllm/v1/sample/"
@@ -68,7 +70,7 @@ def show() -> int:
             found = _probe(release, tree)
         rows.append(row(release, tree, found, engine_outcome(reports(release))))
         notes += notes_on(release, tree, found)
-    lines = [*table(rows), "", *notes]
+    lines = [*table(_COLUMNS, rows), "", *notes]
     print("\n".join(["", *lines]))
     DOCUMENT.write_text(_HEAD + "\n".join(lines) + "\n")
     print(f"\nThe table: {DOCUMENT.relative_to(ROOT)}")
@@ -84,7 +86,7 @@ def _weave(release: Release) -> Woven:
             names = [it for it in archive.namelist() if it.startswith(_SAMPLE)]
             archive.extractall(made.stock, names)
         try:
-            woven(ROOT, partial(_read, made.stock))
+            woven(ROOT, partial(on_disk, made.stock))
         except ForkError as error:
             return Woven(made.stock, None, str(error))
         raise ForkError(f"The change fits {release.version}: describe its sdist.")
@@ -98,20 +100,14 @@ def _weave(release: Release) -> Woven:
     return Woven(made.stock, made.fork, changed_lines(made.fork, release.tag))
 
 
-def _read(tree: Path, name: str) -> bytes | None:
-    return (tree / name).read_bytes() if (tree / name).exists() else None
-
-
 def _probe(release: Release, tree: Woven) -> Json:
     """Run `tools.fork.probe` under the release's torch, in an environment of uv's."""
-    packages = [f"torch=={release.torch}", "numpy", "packaging", "pytest", "setuptools"]
-    uv: list[Word] = [VENV / "bin/uv", "run", "--quiet", "--no-project", "--isolated"]
-    options = ["--python", sys.executable, *(f"--with={it}" for it in packages)]
     both = [tree.stock, *([tree.fork] if tree.fork else [])]
-    printed = run(
-        [*uv, *options, "python", "-m", "tools.fork.probe", *both],
+    printed = run_under_torch(
+        release.torch,
+        ("pytest", "setuptools"),
+        ["tools.fork.probe", *both],
         f"The sampler of {release.version} could not be run; it said:",
-        cwd=ROOT,
     )
     found: Json = json.loads(printed)
     return found
@@ -125,7 +121,7 @@ def row(release: Release, tree: Woven, found: Json, engine: str) -> list[str]:
         *verdicts(found["stock"]),
         tree.said if tree.fork else "does not fit",
         total(found["fork"]) if tree.fork else "",
-        tests(found["test"]) if tree.fork else "",
+        in_words(found["test"]) if tree.fork else "",
         engine,
     ]
 
@@ -148,11 +144,6 @@ def total(calls: list[Json]) -> str:
         return "**fails**"
     compiled = sum(it["compiled"] for it in calls)
     return f"{compiled} compilation{'' if compiled == 1 else 's'}"
-
-
-def tests(counts: dict[str, int]) -> str:
-    """Return how many tests there are of each outcome, in words."""
-    return ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
 
 
 def engine_outcome(report: Path) -> str:
@@ -184,9 +175,3 @@ def notes_on(release: Release, tree: Woven, found: Json) -> Iterator[str]:
                 error = it["error"].split(". ")[0]
                 yield f"- {release.version}, {name}, {size}: {error}"
                 break
-
-
-def table(rows: list[list[str]]) -> Iterator[str]:
-    """Yield the lines of a Markdown table."""
-    for cells in [list(_COLUMNS), ["---"] * len(_COLUMNS), *rows]:
-        yield f"| {' | '.join(cells)} |"

@@ -4,7 +4,7 @@ import json
 from importlib import metadata
 from pathlib import Path
 
-from tools.fork import build, install, mutants
+from tools.fork import UPSTREAM_TEST, build, install, mutants
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.command import Word, show
 from tools.fork.outcomes import counts, read_report_log
@@ -44,7 +44,7 @@ def run(release: Release, reports: Path) -> int:
     fork = {"PYTHONPATH": str(made.fork)}
     options = ["-p", "no:asyncio", f"--report-log={log}"]
     print("The upstream test on the fork:", flush=True)
-    if status := show([*pytest, *options, mutants.UPSTREAM_TEST], made.fork, fork):
+    if status := show([*pytest, *options, UPSTREAM_TEST], made.fork, fork):
         return status
     failed = mutants.check(release, made)
     if not all(failed.values()):

@@ -160,6 +160,12 @@ def _numbers(port: Path) -> list[int]:
     return [int(number) for number in port.name.split(".")]
 
 
+def on_disk(folder: Path, name: str) -> bytes | None:
+    """Return a file of a folder, or None if there is none."""
+    path = folder / name
+    return path.read_bytes() if path.exists() else None
+
+
 def touched(tree: Path, base: str) -> list[str]:
     """Return the paths that our commit touches, sorted."""
     return _git(tree, "diff", "--name-only", base, "HEAD").splitlines()
