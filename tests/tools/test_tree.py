@@ -198,7 +198,7 @@ def test_a_port_is_woven_where_it_fits_and_holds_only_what_differs(
     assert b"mark(logprobs" in tree.woven(overlay, files.get)[MODULE]
     found = tree.woven(overlay, {**files, MODULE: newer}.get)
     assert b"port(logprobs" in found[MODULE]
-    assert found[other] == b"import b\nimport a\n"
+    assert found[other] == b"import a\nimport b\n"
 
 
 def test_where_no_port_fits_each_reason_is_told(overlay: Path) -> None:

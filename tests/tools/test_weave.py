@@ -149,6 +149,20 @@ def test_a_sparse_function_takes_decorators_and_signature_over() -> None:
     assert result == UPSTREAM.replace(old, "@decorated()\ndef op(\n    x, y=1\n):\n")
 
 
+def test_an_open_signature_stays_upstreams() -> None:
+    result = woven(
+        "class Sampler(Base):\n    def gather(*_: ...):\n        ...\n"
+        "        first = x.first()\n        mark(x)\n        ...\n"
+    )
+
+    anchor = "        first = x.first()\n"
+    assert result == UPSTREAM.replace(anchor, f"{anchor}        mark(x)\n")
+    with pytest.raises(
+        ForkError, match=r"`op`, .* `\.\.\.`, but none of its body's own"
+    ):
+        woven("def op(*_: ...):\n    return 1\n")
+
+
 def test_adds_functions_methods_and_imports() -> None:
     ours = """
         import torch
@@ -252,9 +266,59 @@ def test_a_definition_that_is_there_twice_or_of_another_kind() -> None:
         woven("def Sampler():\n    return 1\n")
 
 
-def test_our_source_must_hold_definitions_only() -> None:
-    with pytest.raises(ForkError, match="`LIMIT = 4` is neither import nor"):
+@pytest.mark.parametrize("other", ["LIMIT += 4", "LIMIT = MOST = 3", "print()"])
+def test_our_source_holds_no_other_statements(other: str) -> None:
+    with pytest.raises(ForkError, match="is neither import, assignment nor"):
+        woven(other)
+
+
+def test_adds_an_assignment_behind_the_imports() -> None:
+    result = woven("log = logger(__name__)\n")
+
+    assert "import torch\n\nlog = logger(__name__)\n\nLIMIT" in result
+    assert woven("log = logger(__name__)\n", result) == result
+    assert woven("LIMIT = 3\n") == UPSTREAM
+
+
+def test_an_assignment_to_what_upstream_uses_otherwise() -> None:
+    with pytest.raises(ForkError, match="`LIMIT = 3` clashes with our `LIMIT = 4`"):
         woven("LIMIT = 4\n")
+    with pytest.raises(ForkError, match="`import torch` shares its lines"):
+        woven("a = 1\n", UPSTREAM.replace("import torch", "import torch; b = 1"))
+
+
+def test_imports_go_where_isort_would_have_them() -> None:
+    upstream = "import torch\n\n# First party.\nfrom vllm.b import b\n\nA = 1\n"
+    ours = b"import time\nimport numpy\nfrom vllm.a import a\nfrom vllm.c import c\n"
+
+    result = weave(ours, upstream.encode(), "vllm/module.py").decode()
+
+    assert result == (
+        "import time\n\nimport numpy\nimport torch\n\nfrom vllm.a import a\n"
+        "# First party.\nfrom vllm.b import b\nfrom vllm.c import c\n\nA = 1\n"
+    )
+    last = weave(b"from vllm.a import a\n", b"import torch\n", "vllm/module.py")
+    assert last == b"import torch\n\nfrom vllm.a import a\n"
+
+
+def test_a_definition_is_added_behind_the_one_above_it() -> None:
+    ours = """
+        def op(x):
+            ...
+            return x + 1
+            ...
+
+        def new():
+            return 3
+
+        def newer():
+            return 4
+        """
+    result = woven(ours)
+
+    added = "    return x + 1\n\n\ndef new():\n    return 3\n\n\ndef newer():\n"
+    assert f"{added}    return 4\n\n\nclass Sampler" in result
+    assert woven(ours, result) == result
 
 
 @pytest.mark.parametrize("text", ["", "a b", "a; b", "if a"])
@@ -357,14 +421,14 @@ def test_an_upstream_body_on_the_line_of_its_signature() -> None:
 
 
 def test_dots_in_a_class_or_in_a_nested_block_only() -> None:
-    with pytest.raises(ForkError, match=r"`\.\.\.` is neither import nor definition"):
+    with pytest.raises(ForkError, match=r"`\.\.\.` is neither import, .*definition"):
         woven("class Sampler(Base):\n    ...\n")
-    with pytest.raises(ForkError, match=r"`op`, .* has a `\.\.\.` in a nested block"):
+    with pytest.raises(ForkError, match=r"`op`, .* has a `\.\.\.`, but none"):
         woven("def op(x):\n    if x:\n        ...\n        mark(x)\n")
 
 
 def test_a_definition_of_ours_in_a_block() -> None:
-    with pytest.raises(ForkError, match="py: `if x:` is neither import nor definition"):
+    with pytest.raises(ForkError, match="py: `if x:` is neither import, "):
         woven("if x:\n    def op(x):\n        ...\n")
 
 
@@ -389,11 +453,11 @@ def test_an_import_of_what_upstream_has_from_elsewhere() -> None:
         woven("from c import b\n", upstream)
 
 
-def test_an_import_that_cannot_stand_after_the_others() -> None:
-    with pytest.raises(ForkError, match="as our source makes it, is not valid Python"):
-        woven("from __future__ import annotations\n")
+def test_an_import_that_cannot_stand_among_the_others() -> None:
+    with pytest.raises(ForkError, match=r"the woven module\.py is not valid Python"):
+        woven("from __future__ import annotations\n", "LIMIT = 3\n")
     with pytest.raises(ForkError, match="`import torch` shares its lines"):
-        woven("import a\n", UPSTREAM.replace("import torch", "import torch; a = (\n1)"))
+        woven("import a\n", UPSTREAM.replace("import torch", "import torch; b = (\n1)"))
 
 
 def test_an_empty_upstream_file() -> None:

@@ -5,19 +5,22 @@ A sparse source is ordinary Python that spells out only what it changes.
 * A function with a bare ``...`` in its body is *sparse*: each ``...`` stands for any
   run of upstream's own statements. A statement that upstream has too is an *anchor*,
   at any depth; one that upstream lacks is *inserted* next to its anchor, with the
-  comment above it. Decorators and signature become ours, with the comment above them;
-  the docstring stays.
-* A function without ``...`` is *complete*: it replaces upstream's, or is added.
+  comment above it. Decorators and signature become ours, with the comment above them,
+  but ``(*_: ...)`` stands for upstream's. The docstring stays.
+* A function without ``...`` is *complete*: it replaces upstream's, or is added behind
+  the definition that stands above it here, or else at the end.
 * A class merely holds its members; its decorators and bases become ours.
 * ``# instead of: <statement>`` above a statement: it takes the place of that one
   where upstream has it. This comment does not travel.
-* Imports that upstream lacks are added.
+* Imports that upstream lacks are added where isort would have them, and a module's
+  assignments to a name behind the imports.
 
 All other bytes stay as they are: ``ast`` only finds the lines, which are then
 spliced. What does not fit is an error, never a guess.
 """
 
 import ast
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,13 +32,15 @@ _INSTEAD_OF = b"# instead of:"
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _Definition = _Function | ast.ClassDef
 _Scope = ast.Module | ast.ClassDef
+_Import = ast.Import | ast.ImportFrom
 
 
 class _File:
     """A parsed file: its lines, and the tree that says where things stand."""
 
-    def __init__(self, data: bytes, name: str) -> None:
-        self.name = name
+    def __init__(self, whose: str, path: str, data: bytes) -> None:
+        self.name = name = f"{whose} {path}"
+        self.package = path.partition("/")[0]
         try:
             self.module = ast.parse(data.decode("utf-8-sig"))
         except (SyntaxError, ValueError) as error:
@@ -144,11 +149,11 @@ def weave(ours: bytes, upstream: bytes, name: str) -> bytes:
     Raises:
         ForkError: The source does not fit; names the definition and the statement.
     """
-    target = _File(upstream, f"upstream's {name}")
-    woven = _applied(_edits(_File(ours, f"our {name}"), target), target)
-    again = _File(woven, f"{name}, as our source makes it,")
+    target = _File("upstream's", name, upstream)
+    woven = _applied(_edits(_File("our", name, ours), target), target)
+    again = _File("the woven", name, woven)
     again.check()
-    if _edits(_File(ours, f"our {name}"), again):
+    if _edits(_File("our", name, ours), again):
         raise ForkError(f"{name}: weaving our source twice would change it twice.")
     return woven
 
@@ -182,28 +187,38 @@ def _applied(edits: list[_Edit], target: _File) -> bytes:
 def _weave_members(
     source: _File, ours: _Scope, target: _File, theirs: _Scope, prefix: str
 ) -> Iterator[_Edit]:
+    above = theirs.body[-1]
     for node in ours.body:
         if isinstance(node, _Definition):
-            yield from _weave_definition(source, node, target, theirs, prefix)
-        elif isinstance(node, ast.Import | ast.ImportFrom) and not prefix:
+            yield from _weave_definition(source, node, target, theirs, prefix, above)
+            above = next((it for it in theirs.body if _defines(it, node.name)), above)
+        elif isinstance(node, _Import) and not prefix:
             yield from _add_import(node, target)
+        elif _assigned_name(node) and not prefix:
+            yield from _add_assignment(node, target)
         elif not _is_bare(node, str):
-            raise source.misfit(prefix, node, "is neither import nor definition")
+            problem = "is neither import, assignment nor definition"
+            raise source.misfit(prefix, node, problem)
 
 
 def _weave_definition(
-    source: _File, ours: _Definition, target: _File, scope: _Scope, prefix: str
+    source: _File,
+    ours: _Definition,
+    target: _File,
+    scope: _Scope,
+    prefix: str,
+    above: ast.stmt,
 ) -> Iterator[_Edit]:
     name = prefix + ours.name
     namesakes = [node for node in scope.body if _binds(node, ours.name)]
     sparse = any(_is_bare(node, EllipsisType) for node in ours.body)
-    dots = any(_is_bare(node, EllipsisType) for node in ast.walk(ours))
+    dots = _is_open(ours) or any(_is_bare(it, EllipsisType) for it in ast.walk(ours))
     if len(namesakes) > 1:
         raise target.misfit(name, namesakes[1], "defines it more than once")
     if not namesakes and dots:
         raise target.misfit(name, ours, "is gone")
     if not namesakes:
-        yield _add_definition(source, ours, target, scope)
+        yield _add_definition(source, ours, target, scope, above)
         return
     (theirs,) = namesakes
     if type(ours) is not type(theirs):
@@ -215,7 +230,7 @@ def _weave_definition(
         yield from _weave_header(source, ours, target, theirs, name)
         yield from _weave_body(source, ours, target, theirs, name)
     elif dots:
-        raise source.misfit(name, ours, "has a `...` in a nested block only")
+        raise source.misfit(name, ours, "has a `...`, but none of its body's own")
     else:
         text = _moved(source, _start(ours), _stop(ours), target, theirs)
         old = target.lines[_start(theirs) : _stop(theirs)]
@@ -230,7 +245,7 @@ def _weave_header(
     for file, node in ((source, ours), (target, theirs)):
         if file.has_code_before(node.body[0]):
             raise file.misfit(name, node.body[0], "shares its line with other code")
-    if _header(ours) != _header(theirs):
+    if _header(ours) != _header(theirs) and not _is_open(ours):
         start, stop = source.comment_start(ours), source.header_stop(ours)
         text = _moved(source, start, stop, target, theirs)
         yield _Edit(_start(theirs), target.header_stop(theirs), text)
@@ -348,37 +363,86 @@ def _adjacent(first: _Item, second: _Item) -> bool:
     return any(a is first.place and b is second.place for a, b in pairs)
 
 
-def _add_import(node: ast.Import | ast.ImportFrom, target: _File) -> Iterator[_Edit]:
-    """Add what upstream does not import yet, after its last import."""
-    body = target.module.body
-    imports = [it for it in body if isinstance(it, ast.Import | ast.ImportFrom)]
+def _add_import(node: _Import, target: _File) -> Iterator[_Edit]:
+    """Add what upstream does not import yet, before the first that sorts behind it."""
+    imports = _imports(target)
     known = {_imported(it, name) for it in imports for name in it.names}
     missing = [name for name in node.names if _imported(node, name) not in known]
-    if missing:
-        beside = imports[-1] if imports else body[0]
-        if target.shares_lines(beside):
-            raise target.misfit("", beside, "shares its lines")
-        for it in body:
-            if any(_binds(it, name.asname or name.name) for name in missing):
-                raise target.misfit("", it, f"clashes with our `{ast.unparse(node)}`")
-        at = _stop(beside)
-        node.names = missing
-        yield _Edit(at, at, [ast.unparse(node).encode() + target.newline])
+    if not missing:
+        return
+    for name in missing:
+        _check_free(name.asname or name.name, node, target)
+    node.names = missing
+    text = [ast.unparse(node).encode() + target.newline]
+    order = _import_order(node, target)
+    behind = [it for it in imports if _import_order(it, target) > order]
+    beside = behind[0] if behind else [*target.module.body[:1], *imports][-1]
+    if target.shares_lines(beside):
+        raise target.misfit("", beside, "shares its lines")
+    apart = isinstance(beside, _Import) and _import_order(beside, target)[0] != order[0]
+    blank = [target.newline] if apart else []
+    if behind:
+        at = target.comment_start(beside)
+        yield _Edit(at, at, text + blank)
+    else:
+        yield _Edit(_stop(beside), _stop(beside), blank + text)
 
 
-def _imported(node: ast.Import | ast.ImportFrom, name: ast.alias) -> tuple[object, ...]:
+def _add_assignment(node: ast.stmt, target: _File) -> Iterator[_Edit]:
+    """Add an assignment that upstream lacks behind its imports."""
+    if any(ast.dump(it) == ast.dump(node) for it in target.module.body):
+        return
+    _check_free(_assigned_name(node), node, target)
+    beside = (_imports(target) or target.module.body)[-1]
+    if target.shares_lines(beside):
+        raise target.misfit("", beside, "shares its lines")
+    text = [target.newline, ast.unparse(node).encode() + target.newline]
+    yield _Edit(_stop(beside), _stop(beside), text)
+
+
+def _check_free(name: str, node: ast.stmt, target: _File) -> None:
+    for it in target.module.body:
+        if _binds(it, name):
+            raise target.misfit("", it, f"clashes with our `{ast.unparse(node)}`")
+
+
+def _imports(file: _File) -> list[_Import]:
+    return [it for it in file.module.body if isinstance(it, _Import)]
+
+
+def _import_order(node: _Import, file: _File) -> tuple[int, bool, str]:
+    """Return what isort goes by: the section, then `import` before `from`, the name."""
+    origin = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+    name = origin or ""
+    package = name.partition(".")[0]
+    if package == "__future__":
+        section = 0
+    elif package in sys.stdlib_module_names:
+        section = 1
+    else:
+        section = 3 if package == file.package else 2
+    return section, isinstance(node, ast.ImportFrom), name
+
+
+def _imported(node: _Import, name: ast.alias) -> tuple[object, ...]:
     origin = (node.module, node.level) if isinstance(node, ast.ImportFrom) else ()
     return (*origin, name.name, name.asname)
 
 
+def _assigned_name(node: ast.stmt) -> str:
+    """Return the one name that a statement assigns to, or nothing."""
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id if len(node.targets) == 1 else ""
+    return ""
+
+
 def _add_definition(
-    source: _File, ours: _Definition, target: _File, scope: _Scope
+    source: _File, ours: _Definition, target: _File, scope: _Scope, above: ast.stmt
 ) -> _Edit:
-    """Add a definition at the end of upstream's module or class."""
-    last = scope.body[-1]
-    text = _moved(source, source.comment_start(ours), _stop(ours), target, last)
+    """Add a definition to upstream's module or class, behind another one."""
+    text = _moved(source, source.comment_start(ours), _stop(ours), target, above)
     blank = 1 if isinstance(scope, ast.ClassDef) else 2
-    return _Edit(_stop(last), _stop(last), [target.newline] * blank + text)
+    return _Edit(_stop(above), _stop(above), [target.newline] * blank + text)
 
 
 def _moved(
@@ -405,10 +469,19 @@ def _header(node: _Definition) -> str:
     return ast.dump(type(node)(**{**dict(ast.iter_fields(node)), "body": []}))
 
 
+def _is_open(node: _Definition) -> bool:
+    """Tell whether our function leaves its decorators and signature to upstream."""
+    return not isinstance(node, ast.ClassDef) and ast.unparse(node.args) == "*_: ..."
+
+
+def _defines(node: ast.stmt, name: str) -> bool:
+    return isinstance(node, _Definition) and node.name == name
+
+
 def _binds(node: ast.stmt, name: str) -> bool:
     """Tell whether a statement defines ``name``, imports it or assigns to it."""
     if isinstance(node, _Definition):
-        return node.name == name
+        return _defines(node, name)
     assigned = ast.dump(ast.Name(name, ast.Store()))
     return any(
         name == (getattr(inner, "asname", None) or getattr(inner, "name", None))
