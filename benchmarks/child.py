@@ -29,8 +29,6 @@ def call(module: str, request: dict[str, Any], cache: Path, log: Path) -> Any:
         ForkError: It failed.
     """
     env = environment({"TORCHINDUCTOR_CACHE_DIR": str(cache)})
-    # Without byte code, importing torch takes seconds, also in what Inductor starts.
-    env.pop("PYTHONDONTWRITEBYTECODE", None)
     program = [sys.executable, "-m", "benchmarks.child", module]
     with log.open("w") as errors:
         done = subprocess.run(

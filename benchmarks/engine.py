@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.variants import folder
-from tools.fork import demo
+from tools.fork import engine
 from tools.fork.rollout import GROUPS
 
 # Upstream's version is of a release for another torch, so not of this environment.
@@ -23,7 +23,8 @@ def measure(variant: str, logs: Path) -> list[dict[str, Any]]:
         ``times``: per request, when each token came, in seconds after the group did.
     """
     groups = list(GROUPS.values())
-    run = demo.run_engine(variant, folder(variant), groups, logs, quiet=True)
+    tree = folder(variant)
+    run = engine.run(variant, tree, engine.QWEN, groups, logs, quiet=True)
     kept = ("compilations", "times")
     served = [
         {"name": name, **{it: group[it] for it in kept}}

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import sys
+from contextlib import nullcontext
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def hold_lock(folder: Path, pipe: Connection) -> None:
 
 
 def test_two_commands_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VLLM_FORK_LOCK_HOLDER", "")
+    monkeypatch.setenv("FORK_LOCK_HOLDER", "")
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
         target=hold_lock, args=(tmp_path, theirs)
@@ -62,7 +63,7 @@ def test_no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(ForkError, match=r"no C\+\+ compiler g\+\+.*apt install g\+\+"):
-        install.check_compiler()
+        install.check_system()
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,20 @@ def test_no_python_headers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
 
     with pytest.raises(ForkError, match="apt install python3-dev"):
-        install.check_compiler()
+        install.check_system()
+
+
+@pytest.mark.parametrize(("device", "needed"), [("cpu", True), ("cuda", False)])
+def test_no_libnuma(device: str, needed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.setattr("ctypes.CDLL", missing)
+    monkeypatch.setattr(install, "device", lambda: device)
+
+    said = pytest.raises(ForkError, match=r"libnuma\.so\.1 .* apt install libnuma1")
+    with said if needed else nullcontext():
+        install.check_system()
 
 
 def resolved(requirement: str, *options: str) -> str:

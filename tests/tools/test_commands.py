@@ -17,6 +17,7 @@ from tools.fork import (
     mutants,
     suite,
 )
+from tools.fork import engine as serving
 from tools.fork.tree import Trees
 
 
@@ -63,7 +64,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     python = tmp_path / "bin/python"
     python.parent.mkdir()
     python.touch(0o755)
-    monkeypatch.setattr(demo, "VENV", tmp_path)
+    monkeypatch.setattr(serving, "VENV", tmp_path)
     return python
 
 
@@ -72,18 +73,21 @@ def report(kind: str, **content: Any) -> str:
 
 
 def test_collects_what_the_engine_reports(engine: Path, tmp_path: Path) -> None:
-    loaded = {"seconds": 1.0, "torch": "2"}
-    group = {"batch": 2, "seconds": 0.5, "compilations": [{"function": "op"}]}
+    loaded = {"seconds": 1.0, "torch": "2", "compilations": []}
+    of_sampling = {"function": "op", "file": f"{serving.SAMPLING}a.py"}
+    group = {"batch": 2, "seconds": 0.5, "compilations": [of_sampling]}
     script = report("loaded", **loaded) + report("group", **group)
     engine.write_text(
         f"#!/bin/sh\ncat > {tmp_path}/told\necho $PYTHONPATH >&2\n{script}"
     )
 
-    found = demo.run_engine("fork", tmp_path / "tree", [[{"n": 1}]], tmp_path)
+    setup, logs = {"vocabulary": 9}, tmp_path / "logs"
+    found = serving.run("fork", tmp_path / "tree", setup, [[{"n": 1}]], logs)
 
     assert found == {"loaded": loaded, "groups": [group]}
-    assert json.loads((tmp_path / "told").read_text()) == [[{"n": 1}]]
-    assert (tmp_path / "engine-fork.log").read_text() == f"{tmp_path}/tree\n"
+    told = json.loads((tmp_path / "told").read_text())
+    assert told == {"setup": setup, "groups": [[{"n": 1}]]}
+    assert (logs / "engine-fork.log").read_text() == f"{tmp_path}/tree\n"
 
 
 @pytest.mark.parametrize("end", ["exit 3", "exit 0"])
@@ -95,41 +99,40 @@ def test_an_engine_that_fails_or_stops_early(
     with pytest.raises(
         ForkError, match=r"failed on stock; .*engine-stock\.log ends:\nwhy"
     ):
-        demo.run_engine("stock", tmp_path, [[{}]], tmp_path)
+        serving.run("stock", tmp_path, {}, [[{}]], tmp_path)
 
 
-@pytest.mark.parametrize(("again", "status"), [(True, 0), (False, 1)])
+@pytest.mark.parametrize(("compiles", "status"), [(True, 0), (False, 1)])
 def test_the_demo_succeeds_only_if_it_shows_something(
-    again: bool, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    compiles: bool, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled = {
         "function": "op",
-        "file": f"{demo.SAMPLING}a.py",
+        "file": f"{serving.SAMPLING}a.py",
         "seconds": 0.5,
         "reason": "size",
     }
 
-    def run(variant: str, tree: Path, groups: list[Any], logs: Path) -> Any:
-        stall = [compiled] if again and variant == "stock" else []
+    def run(variant: str, tree: Path, setup: Any, groups: Any, logs: Path) -> Any:
+        stall = [compiled] if compiles and variant == "stock" else []
         done = [
             {"batch": len(it), "seconds": 1.0, "compilations": [], "outputs": []}
             for it in groups
         ]
         done[2]["compilations"] = stall
-        return {"loaded": {"torch": "2", "device": "cpu"}, "groups": done}
+        loaded = {"torch": "2", "device": "cpu", "seconds": 9.0}
+        return {"loaded": loaded, "groups": done}
 
-    monkeypatch.setattr(demo, "run_engine", run)
+    (tmp_path / "report").mkdir()
+    monkeypatch.setattr(serving, "run", run)
     monkeypatch.setattr(demo, "tree_name", lambda tree: "1234")
     monkeypatch.setattr(demo, "ROOT", tmp_path)
     release = cli.described(None)
 
-    sampler = tmp_path / demo.SAMPLING / "sampler.py"
-    sampler.parent.mkdir(parents=True)
-    sampler.touch()
     assert demo.show(release, Trees(*[tmp_path] * 4), tmp_path / "report") == status
     written = json.loads((tmp_path / "report/demo.json").read_text())
     steps = written["variants"]["fork"]["steps"]
-    assert [step["batch"] for step in steps] == list(demo.BATCHES)
+    assert [step["batch"] for step in steps] == [*demo.BATCHES, max(demo.BATCHES)]
 
 
 @pytest.mark.parametrize(

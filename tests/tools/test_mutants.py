@@ -13,7 +13,7 @@ def gather(x):
     with context(x):
         return op(x)
 '''
-WOVEN = b'''
+WOVEN = b'''import new
 @decorated
 def op(x):
     """Our words."""
@@ -34,9 +34,9 @@ def test_takes_out_each_statement_and_decorator_of_ours() -> None:
     found = dict(mutants(WOVEN, UPSTREAM))
 
     assert found == {
-        "decorated": WOVEN.replace(b"@decorated\n", b""),
-        "check(x)": WOVEN.replace(b"    check(x)\n", b""),
-        "mark(x)": WOVEN.replace(b"        mark(\n            x\n        )\n", b""),
+        "decorated (line 2)": WOVEN.replace(b"@decorated\n", b""),
+        "check(x) (line 5)": WOVEN.replace(b"check(x)", b"pass"),
+        "mark(x) (line 11)": WOVEN.replace(b"mark(\n            x\n        )", b"pass"),
     }
 
 

@@ -88,14 +88,16 @@ def test_a_destination_that_cannot_be_written(
 def test_only_what_was_measured_of_this_change_is_told(tmp_path: Path) -> None:
     release = Release("9.9.9", "2", {})
     step = {"batch": 1, "seconds": 2.5, "compilations": []}
+    run = {"loaded": 9.0, "steps": [step]}
     demo = {
         "tree": "1234",
         "torch": "2",
         "device": "cpu",
         "vocabulary": 9,
-        "variants": {"stock": {"steps": [step]}, "fork": {"steps": [step]}},
+        "variants": {"stock": run, "fork": run},
     }
-    tests = {**demo, "fork": "3 passed", "failed without": {"a line": ["test_it"]}}
+    failed = {"all of the change": ["test_it", "b"], "a line": ["test_it"]}
+    tests = {**demo, "fork": "3 passed", "failed without": failed}
     (tmp_path / "demo.json").write_text(json.dumps(demo))
     (tmp_path / "test.json").write_text(json.dumps({**tests, "tree": "another"}))
 
@@ -111,7 +113,8 @@ def test_only_what_was_measured_of_this_change_is_told(tmp_path: Path) -> None:
     (tmp_path / "test.json").write_text(json.dumps(tests))
     text = pull_request.describe(release, pull_request.FIRST, tmp_path, "1234")
     assert "3 passed" in text
-    assert "- without a line: 1 or more fail, such as `test_it`" in text
+    assert "Without the change 2 of them fail, such as `test_it`;" in text
+    assert "without any one of its 1 statements at least one does." in text
 
 
 def test_a_release_with_marks_of_its_own_gets_a_follow_up(

@@ -96,7 +96,7 @@ def test_installs_once_and_anew_when_the_inputs_change(
     calls: list[str] = []
     monkeypatch.setattr(install, "_STAMP", tmp_path / "stamp")
     monkeypatch.setattr(install, "device", lambda: "cpu")
-    monkeypatch.setattr(install, "check_compiler", lambda: None)
+    monkeypatch.setattr(install, "check_system", lambda: None)
     for name in ("install_torch", "install_requirements"):
         monkeypatch.setattr(install, name, lambda *_, it=name: calls.append(it))
 

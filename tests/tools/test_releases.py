@@ -72,7 +72,7 @@ def test_what_the_engine_did_is_read_from_the_reports(tmp_path: Path) -> None:
 
     (tmp_path / "test.json").write_text('{"fork": "49 passed"}')
     (tmp_path / "demo.json").write_text('{"variants": {"fork": {"steps": []}}}')
-    said = "test: 49 passed; demo recompiled: fork 0"
+    said = "test: 49 passed; demo compiled: fork 0"
     assert releases.engine_outcome(tmp_path) == said
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # The virtual environment, once this has been entered.
 VENV = Path(sys.prefix)
-_HOLDER = "VLLM_FORK_LOCK_HOLDER"
+# Not VLLM_...: vLLM warns of those that it does not know.
+_HOLDER = "FORK_LOCK_HOLDER"
 
 
 def enter(arguments: "list[str]") -> "str | None":

@@ -46,7 +46,7 @@ def make(release: Release) -> Trees:
     Raises:
         ForkError: A step failed; what is done stays done.
     """
-    install.check_compiler()
+    install.check_system()
     device = install.device()
     digests = [it for found in release.digests.values() for it in found]
     inputs = "\n".join([sys.version, str(ROOT), release.torch, device, *digests])

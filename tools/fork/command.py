@@ -14,8 +14,13 @@ from tools.fork import ForkError
 Word = str | Path  # of a command line
 _PULSE = 20.0  # seconds without a sign of life
 
-# Set by git for its hooks, and by a make above us; they would misdirect a program.
-_FOREIGN = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "MAKEFLAGS", "MAKELEVEL")
+# Set by git for its hooks, and by a make above us; they would misdirect a program. And
+# without byte code, importing torch takes seconds, also in each program that Inductor
+# starts to see what the CPU can do.
+_FOREIGN = (
+    *("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "MAKEFLAGS", "MAKELEVEL"),
+    "PYTHONDONTWRITEBYTECODE",
+)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Install the fork, editable, into the virtual environment."""
 
+import ctypes
 import os
 import re
 import shutil
@@ -28,11 +29,11 @@ def device() -> str:
     return "cuda" if done.returncode == 0 and b"GPU" in done.stdout else "cpu"
 
 
-def check_compiler() -> None:
-    """Check for what Inductor compiles with.
+def check_system() -> None:
+    """Check for what Inductor compiles with, and what the CPU's extensions load.
 
     Raises:
-        ForkError: No C++ compiler, or no Python headers.
+        ForkError: No C++ compiler, no Python headers, or no libnuma.
     """
     compiler = os.environ.get("CXX", "g++")
     if not shutil.which(compiler):
@@ -45,6 +46,14 @@ def check_compiler() -> None:
             "Python's headers are missing, which torch.compile needs; install them "
             "(Debian, Ubuntu: apt install python3-dev) and run again."
         )
+    if device() == "cpu":
+        try:
+            ctypes.CDLL("libnuma.so.1")
+        except OSError as error:
+            raise ForkError(
+                "libnuma.so.1 is missing, which vLLM's extensions for a CPU load; "
+                "install it (Debian, Ubuntu: apt install libnuma1) and run again."
+            ) from error
 
 
 def check_git() -> None:

@@ -4,15 +4,24 @@ It must fail on the untouched release, and whenever one statement of ours is tak
 """
 
 import ast
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 from tools.fork import UPSTREAM_TEST, ForkError
 from tools.fork.bootstrap import VENV
 from tools.fork.command import Word, finish
 from tools.fork.release import Release
 from tools.fork.tree import Trees, make_worktree, share_built_files, touched
+
+_EVERYTHING = "all of the change"
+_WORKERS = min(4, len(os.sched_getaffinity(0)))
+# One thread each, and no trial programs for what the CPU can do: Inductor takes the
+# kernel's word for it. Neither changes how often something is compiled.
+_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_VEC_ISA_OK": "1"}
 
 
 def check(release: Release, trees: Trees) -> dict[str, list[str]]:
@@ -28,63 +37,83 @@ def check(release: Release, trees: Trees) -> dict[str, list[str]]:
     Raises:
         ForkError: The test could not be run.
     """
-    scratch = trees.scratch
-    make_worktree(trees.fork, scratch, "HEAD")
-    share_built_files(trees.fork, scratch)
     modules = [
         name for name in touched(trees.fork, release.tag) if "tests/" not in name
     ]
-    woven = {name: (scratch / name).read_bytes() for name in modules}
-    stock = {name: (trees.stock / name).read_bytes() for name in modules}
-    print("The upstream test on stock, where it must fail:", flush=True)
-    everything = "all of the change"
-    failed = {everything: _failing(scratch, stock, everything, first=False)}
-    print("The upstream test with one of our statements taken out:", flush=True)
+    woven, stock = (
+        {name: (tree / name).read_bytes() for name in modules}
+        for tree in (trees.fork, trees.stock)
+    )
+    without = {_EVERYTHING: stock}
     for name in modules:
         for statement, mutant in mutants(woven[name], stock[name]):
-            mutated = {**woven, name: mutant}
-            failed[statement] = _failing(scratch, mutated, statement)
-    return failed
+            without[statement] = {**woven, name: mutant}
+    free: SimpleQueue[Path] = SimpleQueue()
+    for number in range(_WORKERS):
+        folder = trees.scratch.with_name(f"mutant-{number}")
+        make_worktree(trees.fork, folder, "HEAD")
+        share_built_files(trees.fork, folder)
+        free.put(folder)
+
+    def run(statement: str) -> list[str]:
+        folder = free.get()
+        try:
+            return _failing(folder, without[statement], statement)
+        finally:
+            free.put(folder)
+
+    print(
+        f"The upstream test on stock, then with one of our {len(without) - 1} "
+        f"statements taken out, {_WORKERS} at a time; each must fail:",
+        flush=True,
+    )
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        return dict(zip(without, pool.map(run, without), strict=True))
 
 
 def mutants(woven: bytes, upstream: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield the woven file without one of our statements or decorators each.
+
+    Whether an import is needed, a linter says.
 
     Args:
         woven: A file with the change.
         upstream: The same file without.
 
     Yields:
-        What is taken out, on one line, and the file without it.
+        What is taken out, on one line, and the file with a ``pass`` for it.
     """
     theirs = {ast.dump(part) for part in _parts(upstream)}
     lines = woven.splitlines(keepends=True)
     for part in _parts(woven):
         if ast.dump(part) not in theirs:
-            kept = [*lines[: part.lineno - 1], *lines[part.end_lineno :]]
-            yield ast.unparse(part), b"".join(kept)
+            start, stop = part.lineno - 1, part.end_lineno
+            indent = b" " * part.col_offset
+            stand_in = [indent + b"pass\n"] if isinstance(part, ast.stmt) else []
+            what = f"{ast.unparse(part)} (line {part.lineno})"
+            yield what, b"".join([*lines[:start], *stand_in, *lines[stop:]])
 
 
 def _parts(module: bytes) -> Iterator[ast.stmt | ast.expr]:
-    """Yield the decorators and the statements that hold no others, docstrings apart."""
+    """Yield decorators, and statements that hold no others and are no docstring."""
     for node in ast.walk(ast.parse(module)):
         yield from getattr(node, "decorator_list", [])
         docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if isinstance(node, ast.stmt) and not hasattr(node, "body") and not docstring:
+        passed_over = docstring or isinstance(node, ast.Import | ast.ImportFrom)
+        if isinstance(node, ast.stmt) and not hasattr(node, "body") and not passed_over:
             yield node
 
 
-def _failing(
-    tree: Path, modules: dict[str, bytes], without: str, first: bool = True
-) -> list[str]:
+def _failing(tree: Path, modules: Mapping[str, bytes], without: str) -> list[str]:
     """Run the upstream test on other modules; print and return what fails."""
     for name, content in modules.items():
         (tree / name).write_bytes(content)
-    options = ["-p", "no:asyncio", *(["-x"] if first else [])]
+    options = ["-p", "no:asyncio", *([] if without == _EVERYTHING else ["-x"])]
     start = time.perf_counter()
     python: list[Word] = [VENV / "bin/python", "-m"]
     pytest = [*python, "pytest", "-q", "--tb=no", "-rfE", *options]
-    status, printed = finish([*pytest, UPSTREAM_TEST], tree, {"PYTHONPATH": str(tree)})
+    env = {**_ENVIRONMENT, "PYTHONPATH": str(tree)}
+    status, printed = finish([*pytest, UPSTREAM_TEST], tree, env)
     if status not in (0, 1):
         raise ForkError(f"The upstream test did not run:\n{printed}")
     failed = [
@@ -94,7 +123,6 @@ def _failing(
     ]
     seconds = time.perf_counter() - start
     verdict = "fails" if failed else "PASSES, so no test needs it"
-    print(f"  without {without}: {verdict} ({seconds:.0f} s)", flush=True)
-    for test in failed:
-        print(f"      {test}", flush=True)
+    lines = [f"  without {without}: {verdict} ({seconds:.0f} s)"]
+    print("\n".join([*lines, *(f"      {test}" for test in failed)]), flush=True)
     return failed

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from tools.fork.engine import of_sampling
+
 _OTHER = "#9aa5b1"
 _COLOURS = ("#d1495b", "#edae49", "#66629b", "#2e86ab")
 
@@ -10,8 +12,8 @@ _COLOURS = ("#d1495b", "#edae49", "#66629b", "#2e86ab")
 def draw(result: dict[str, Any], path: Path) -> None:
     """Draw stock above fork, one bar a batch.
 
-    The first batch compiles in both and would dwarf the rest, so its bar is cut off
-    above the others.
+    The first batch of stock compiles what takes longest and would dwarf the rest, so
+    its bar is cut off above the others.
 
     Args:
         result: The content of demo.json.
@@ -30,7 +32,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
         it["function"]
         for run in variants.values()
         for step in run["steps"]
-        for it in step["compilations"]
+        for it in of_sampling([step])
     )
     colours = {name: _COLOURS[at % len(_COLOURS)] for at, name in enumerate(names)}
     figure, axes = pyplot.subplots(
@@ -39,14 +41,14 @@ def draw(result: dict[str, Any], path: Path) -> None:
     for axis, (variant, run) in zip(axes, variants.items(), strict=True):
         for place, step in enumerate(run["steps"]):
             bottom = 0.0
-            for it in step["compilations"]:
+            for it in of_sampling([step]):
                 axis.bar(
                     place, it["seconds"], 0.7, bottom, color=colours[it["function"]]
                 )
                 bottom += it["seconds"]
             axis.bar(place, step["seconds"] - bottom, 0.7, bottom, color=_OTHER)
             if step["seconds"] > top:
-                label = f"first compilation: {step['seconds']:.0f} s →"
+                label = f"compiling: {step['seconds']:.0f} s →"
                 style = {"rotation": 90, "color": "white", "va": "center"}
                 axis.text(place, top / 2, label, ha="center", fontsize=9, **style)
             else:
@@ -55,8 +57,11 @@ def draw(result: dict[str, Any], path: Path) -> None:
                     place, step["seconds"] + top / 60, label, ha="center", fontsize=9
                 )
         axis.set_ylim(0, top)
-        again = sum(len(step["compilations"]) for step in run["steps"][1:])
-        title = f"{variant}: {again} recompilations after the first batch"
+        compiled = len(list(of_sampling(run["steps"])))
+        title = (
+            f"{variant}: {compiled} compilations while requests wait "
+            f"(loading before: {run['loaded']:.0f} s)"
+        )
         axis.set_title(title, loc="left", fontweight="bold")
         axis.set_ylabel("seconds")
         axis.spines[["top", "right"]].set_visible(False)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.fork import UPSTREAM_TEST, demo
+from tools.fork.engine import SAMPLING, of_sampling
 from tools.fork.markdown import table
 from tools.fork.release import Release
 
@@ -58,7 +59,8 @@ Json = dict[str, Any]
 
 def message(stock: Path) -> str:
     """Return the commit message: for a release that marks the batch, a follow-up's."""
-    return FOLLOW_UP if demo.marks_the_batch(stock) else FIRST
+    sampler = (stock / SAMPLING / "sampler.py").read_bytes()
+    return FOLLOW_UP if b"mark_unbacked" in sampler else FIRST
 
 
 def describe(release: Release, text: str, reports: Path, tree: str) -> str:
@@ -107,9 +109,12 @@ def _results(release: Release, reports: Path, tree: str) -> Iterator[str]:
 def _tests(found: Json) -> Iterator[str]:
     head = f"torch {found['torch']}, {found['device']}"
     yield f"The new test, {head}: {found['fork']}."
-    yield ""
-    for without, failed in found["failed without"].items():
-        yield f"- without {without}: {len(failed)} or more fail, such as `{failed[0]}`"
+    everything, *statements = found["failed without"].values()
+    yield (
+        f"Without the change {len(everything)} of them fail, such as "
+        f"`{everything[0]}`; without any one of its {len(statements)} statements at "
+        "least one does."
+    )
 
 
 def _engine(found: Json) -> Iterator[str]:
@@ -129,7 +134,7 @@ def _engine(found: Json) -> Iterator[str]:
 
 
 def _cell(step: Json) -> str:
-    names = [f"`{it['function']}`" for it in step["compilations"]]
+    names = [f"`{it['function']}`" for it in of_sampling([step])]
     return ", ".join([f"{step['seconds']:.2f}", *names])
 
 

@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tools.fork import ForkError, build, demo
+from tools.fork import ForkError, build
 from tools.fork.bootstrap import ROOT
 from tools.fork.command import step
+from tools.fork.engine import of_sampling
 from tools.fork.fetch import fetch
 from tools.fork.install import run_under_torch
 from tools.fork.markdown import table
@@ -153,11 +154,11 @@ def engine_outcome(report: Path) -> str:
         said.append(f"test: {json.loads((report / 'test.json').read_text())['fork']}")
     if (report / "demo.json").exists():
         variants = json.loads((report / "demo.json").read_text())["variants"]
-        again = [
-            f"{name} {len(demo.recompilations(it['steps']))}"
+        compiled = [
+            f"{name} {len(list(of_sampling(it['steps'])))}"
             for name, it in variants.items()
         ]
-        said.append(f"demo recompiled: {', '.join(again)}")
+        said.append(f"demo compiled: {', '.join(compiled)}")
     return "; ".join(said) or "not run"
 
 

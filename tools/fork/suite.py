@@ -49,7 +49,7 @@ def run(release: Release, reports: Path) -> int:
     failed = mutants.check(release, made)
     if not all(failed.values()):
         return 1
-    print("A rollout through the engine:", flush=True)
+    print("Rollouts and mixed requests through the engine:", flush=True)
     of_release = {"FORK_RELEASE": release.version}
     if status := show([*pytest, "tests/engine"], ROOT, of_release):
         return status

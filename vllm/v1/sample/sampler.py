@@ -1,26 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: Copyright contributors to the vLLM project
+import time
+
 import torch
 import torch.nn as nn
 
-from vllm.config.model import LogprobsMode
-from vllm.v1.outputs import LogprobsTensors
-from vllm.v1.sample.metadata import SamplingMetadata
-from vllm.v1.sample.ops.logprobs import batched_count_greater_than
+from vllm.config import get_current_vllm_config_or_none
+from vllm.logger import init_logger
+from vllm.platforms import current_platform
+
+logger = init_logger(__name__)
 
 
 class Sampler(nn.Module):
-    # One graph of the random sampling that the CPU compiles, for 0, 1 and more rows:
-    # sizes 0 and 1 are not special. Unlike unbacked ones, they are still known, so that
-    # Inductor fuses as before.
-    @torch.fx.experimental._config.patch(backed_size_oblivious=True)
-    def sample(
-        self,
-        logits: torch.Tensor,
-        sampling_metadata: SamplingMetadata,
-        logprobs_mode_override: LogprobsMode | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def __init__(*_: ...):
         ...
+        self.logprobs_mode = logprobs_mode
+        self._compile_ahead()
+        ...
+
+    @torch.inference_mode()
+    def _compile_ahead(self) -> None:
+        """Compile for the model that is being served, before a request waits for it."""
+        vllm_config = get_current_vllm_config_or_none()
+        model_config = vllm_config.model_config if vllm_config else None
+        if model_config is None or model_config.runner_type == "pooling":
+            return
+        is_cpu = current_platform.is_cpu()
+        if not is_cpu and not current_platform.is_cuda_alike():
+            return
+        start = time.perf_counter()
+        try:
+            # The model's own vocabulary: Inductor decides by its size.
+            shape = 2, model_config.get_vocab_size()
+            device = current_platform.device_type
+            logits = torch.zeros(shape, dtype=torch.float32, device=device)
+            if is_cpu:
+                # One row and more are two graphs, which draw from torch's generator.
+                with torch.random.fork_rng(devices=()):
+                    self.topk_topp_sampler(logits[:1], {}, None, None)
+                    self.topk_topp_sampler(logits, {}, None, None)
+            # Last, for it leaves its marks on the logits.
+            self.gather_logprobs(logits, 0, logits.argmax(dim=-1))
+        except Exception:
+            logger.warning("Could not compile the sampler ahead", exc_info=True)
+            return
+        logger.info(
+            "Compiling %s ahead took %.2f seconds",
+            "random sampling and token ranks" if is_cpu else "token ranks",
+            time.perf_counter() - start,
+        )
+
+    def sample(*_: ...):
+        ...
+        # A row of a padded vocabulary keeps the padded stride, and only a view changes
+        # that of a single row: without it, each layout is a compilation of its own.
+        if current_platform.is_cpu() and logits.stride(0) != logits.size(1):
+            logits = logits.flatten().view(logits.shape)
+
         random_sampled, processed_logprobs = self.topk_topp_sampler(
             logits,
             sampling_metadata.generators,
@@ -29,19 +66,14 @@ class Sampler(nn.Module):
         )
         ...
 
-    @staticmethod
-    def gather_logprobs(
-        logprobs: torch.Tensor,
-        num_logprobs: int,
-        token_ids: torch.Tensor,
-    ) -> LogprobsTensors:
+    def gather_logprobs(*_: ...):
         ...
-        # Unbacked for this call, not for topk and gather above: one graph for 0, 1 and
-        # more rows. The hint keeps Inductor splitting the reduction (torch 2.12 on).
-        # instead of: torch._dynamo.decorators.mark_unbacked(logprobs, 0)
-        torch._dynamo.decorators.mark_unbacked(logprobs, 0, hint_override=8)
-        # instead of: torch._dynamo.decorators.mark_unbacked(token_logprobs, 0)
-        torch._dynamo.decorators.mark_unbacked(token_logprobs, 0, hint_override=8)
+        # One layout, as in `sample`, and a batch that Dynamo may not look at (after
+        # topk and gather, which would): one graph for 0, 1 and more rows.
+        if logprobs.stride(0) != logprobs.size(1):
+            logprobs = logprobs.flatten().view(logprobs.shape)
+        torch._dynamo.decorators.mark_unbacked(logprobs, 0)
+        torch._dynamo.decorators.mark_unbacked(token_logprobs, 0)
         torch._dynamo.maybe_mark_dynamic(logprobs, 1)
 
         token_ranks = batched_count_greater_than(logprobs, token_logprobs)

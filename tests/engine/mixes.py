@@ -1,0 +1,56 @@
+"""Draw requests with any of the parameters that sampling knows."""
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def groups(count: int, vocabulary: int, seed: int) -> list[list[Json]]:
+    """Draw groups of requests, alone or together, that come and end at any time.
+
+    Args:
+        count: The number of groups.
+        vocabulary: The number of tokens to choose from.
+        seed: The same one gives the same groups.
+    """
+    draw = random.Random(seed)
+    sizes = (1, 1, 1, 2, 2, 3, 5, 8, 12)
+    return [
+        [dict(_request(draw, vocabulary)) for _ in range(draw.choice(sizes))]
+        for _ in range(count)
+    ]
+
+
+def _request(draw: random.Random, vocabulary: int) -> Iterator[tuple[str, Any]]:
+    """Yield some of the parameters of a request, and after how many steps it comes."""
+    temperature = draw.choice((0.0, 0.0, 0.5, 1.0, 1.0, 1.7))
+    yield "temperature", temperature
+    yield "max_tokens", draw.randint(1, 6)
+    yield "ignore_eos", True
+
+    def token() -> int:
+        return draw.randrange(vocabulary)
+
+    chances: dict[str, tuple[float, Callable[[], Any]]] = {
+        "arrives": (0.5, lambda: draw.randint(1, 6)),
+        # -1: all of them, in no order.
+        "logprobs": (0.8, lambda: draw.choice((0, 0, 1, 1, 1, 5, 5, 5, 20, -1))),
+        "prompt_logprobs": (0.2, lambda: draw.choice((0, 3))),
+        "seed": (0.3, lambda: draw.randrange(1000)),
+        "n": (0.2 if temperature else 0, lambda: draw.choice((2, 3))),
+        "top_k": (0.25, lambda: draw.choice((1, 5, 50, vocabulary - 1))),
+        "top_p": (0.25, lambda: draw.choice((0.1, 0.9, 0.99))),
+        "min_p": (0.2, lambda: draw.choice((0.05, 0.5))),
+        "presence_penalty": (0.2, lambda: draw.choice((-1.0, 0.5))),
+        "frequency_penalty": (0.2, lambda: draw.choice((-1.0, 0.5))),
+        "repetition_penalty": (0.2, lambda: draw.choice((0.8, 1.3))),
+        "logit_bias": (0.2, lambda: {str(token()): draw.choice((-5.0, 5.0))}),
+        "allowed_token_ids": (0.15, lambda: [token() for _ in range(30)]),
+        "min_tokens": (0.15, lambda: 1),
+        "stop_token_ids": (0.15, lambda: [token()]),
+    }
+    for name, (chance, value) in chances.items():
+        if draw.random() < chance:
+            yield name, value()
