@@ -19,8 +19,9 @@ def measure(variant: str, logs: Path) -> list[dict[str, Any]]:
         logs: The folder for what vLLM prints.
 
     Returns:
-        One result: the variant and its groups, each with its name, its compilations and
-        ``times``: per request, when each token came, in seconds after the group did.
+        One result: the variant, the seconds that loading took, and its groups, each
+        with its name, its compilations and ``times``: per request, when each token
+        came, in seconds after the group did.
     """
     groups = list(GROUPS.values())
     tree = folder(variant)
@@ -30,4 +31,5 @@ def measure(variant: str, logs: Path) -> list[dict[str, Any]]:
         {"name": name, **{it: group[it] for it in kept}}
         for name, group in zip(GROUPS, run["groups"], strict=True)
     ]
-    return [{"variant": variant, "groups": served}]
+    loaded = run["loaded"]["seconds"]
+    return [{"variant": variant, "loaded": loaded, "groups": served}]

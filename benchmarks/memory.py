@@ -30,7 +30,8 @@ def measure(level: str, batch: int, vocabulary: int, device: str) -> list[Json]:
     with torch.inference_mode():
         logits = torch.randn(batch, vocabulary, device=device)
         for name in VARIANTS:
-            call = Variant.load(name, device, "raw_logprobs").calls(level, logits)
+            variant = Variant.load(name, device)
+            call = variant.calls(variant.sampler(vocabulary), level, logits)
             call()  # compiles
             extra[name] = (_peak_on_gpu if device == "cuda" else _peak_on_cpu)(call)
     shape = {"level": level, "batch": batch, "vocabulary": vocabulary}

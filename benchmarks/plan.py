@@ -1,6 +1,5 @@
 """Which measurements make up a run, how long they take, and where results go."""
 
-import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -10,10 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import child, engine, machine, steady
-from benchmarks.variants import COMPILED, LEVELS
+from benchmarks.variants import COMPILED
 from tools.fork.command import step
 
 PARTS = ("cpu", "cuda", "engine")
+# What to count compilations in.
+CELLS = [
+    {"level": level, "rows": rows, "dtype": dtype, "mode": mode}
+    for level, rows, dtype, mode in (
+        ("gather_logprobs", "own", "float32", "raw_logprobs"),
+        ("forward", "own", "float32", "raw_logprobs"),
+        ("forward", "padded", "float32", "raw_logits"),
+        ("forward", "padded", "bfloat16", "raw_logits"),
+    )
+]
 
 Json = dict[str, Any]
 
@@ -66,16 +75,6 @@ class Planner:
                 yield Step("engine", f"the engine, {variant}", 60, run)
 
     def _compilations(self, device: str) -> Iterator[Step]:
-        every = not self.quick and device == "cpu"
-        parts = {
-            "level": LEVELS[1:],
-            "dtype": ("float32", "bfloat16") if every else ("float32",),
-            "inference": (True, False) if every else (True,),
-        }
-        cells = [
-            dict(zip(parts, it, strict=True))
-            for it in itertools.product(*parts.values())
-        ]
         # Apart for their times; counts may share a process, which takes long to start.
         groups = [[*COMPILED]] if self.quick else [[it] for it in COMPILED]
         for variants in groups:
@@ -84,25 +83,24 @@ class Planner:
                 yield self._child(
                     "compilations",
                     f"compilations, {names}, {cache} cache",
-                    {"variants": variants, "cells": cells, "cache": cache},
+                    {"variants": variants, "cells": CELLS, "cache": cache},
                     device,
-                    15 + len(variants) * len(cells) * (8 if cache == "cold" else 4),
+                    15 + len(variants) * len(CELLS) * (8 if cache == "cold" else 4),
                     "-".join((device, *variants)),
                 )
 
     def _steady(self, device: str) -> Iterator[Step]:
         batches = (1, 8) if self.quick else steady.BATCHES
         seconds = 0.2 if self.quick else 4.0
-        for vocabulary in (151936,) if self.quick else steady.VOCABULARIES:
-            for level in ("op",) if self.quick else LEVELS:
-                asked = {"level": level, "vocabulary": vocabulary}
-                yield self._child(
-                    "steady",
-                    f"steady state, {level}, vocabulary {vocabulary}",
-                    {**asked, "batches": batches, "seconds": seconds},
-                    device,
-                    20 + 2 * seconds * len(batches),
-                )
+        for level, vocabulary, rows in steady.QUICK if self.quick else steady.CASES:
+            asked = {"level": level, "vocabulary": vocabulary, "rows": rows}
+            yield self._child(
+                "steady",
+                f"steady state, {level}, vocabulary {vocabulary}",
+                {**asked, "batches": batches, "seconds": seconds},
+                device,
+                20 + 2 * seconds * len(batches),
+            )
 
     def _memory(self, device: str) -> Iterator[Step]:
         shape = {"batch": 64 if self.quick else 1024, "vocabulary": 151936}

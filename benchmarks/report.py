@@ -8,10 +8,12 @@ from benchmarks import pictures
 from benchmarks.summary import (
     LIMITS,
     OP,
+    PADDED_LIMIT,
     break_even,
     compiled,
     crashes,
     latencies,
+    limits_for,
     lost,
     percentile,
 )
@@ -20,7 +22,8 @@ from tools.fork import markdown
 
 Json = dict[str, Any]
 Results = dict[str, Json]  # by the name of the file
-_Cells = dict[tuple[Any, ...], Json]  # by level, dtype, inference and variant
+_Cells = dict[tuple[str, ...], Json]  # by level, rows, dtype and variant
+_PLAIN = ("gather_logprobs", "own", "float32")
 
 _NONE = "not measured"
 
@@ -40,25 +43,22 @@ Only the sampler of each tree is loaded, and one torch runs them all.
 """
 
 _COMPILATIONS = f"""
-Batches of 1, 2, 3, 8, 64, 257, 0 and 1, for each of the vocabularies 32000, 128256 and
-151936, float32, in inference mode. `{OP}` is compiled on every device,
-`compiled_random_sample` on the CPU only. *Lost* is what was spent compiling after the
-first call, which is in the middle of serving: with an empty Inductor cache on disk, and
-with one that an earlier run has filled. *Threads* counts what is compiled again when
-batches of 1 and 2 come after the number of threads has changed.
-"""
-
-_CELLS = """
-The same for other inputs: compilations of both functions, and how many of the empty
-batches crashed. bfloat16 are logits that are asked for as logprobs
-(`logprobs_mode="raw_logits"`), which `Sampler.forward` makes float32 first.
+One model after the other is served, each with a sampler of its own: vocabularies of
+32000, 128256 and 151936, or, *padded*, of 32001, 50257 and 50272; batches of 1, 2, 3,
+8, 64, 257 and 1, for `gather_logprobs` also an empty one. `{OP}` is compiled on every
+device, `compiled_random_sample` on the CPU only. *Ahead* is what is compiled while a
+sampler is constructed, before there is a request. *Lost* is what calls spent compiling,
+in the middle of serving: with an empty Inductor cache on disk, and with one that an
+earlier run has filled.
 """
 
 _STEADY = """
 Microseconds a call, the median; a ratio is the median of the ratios within a round, in
 which every variant is timed once in an order drawn anew, with the quartiles. **Bold**
-is a median above {merged} for fork/merged or {stock} for fork/stock. The op alone gets
-its arguments as the sampler marks them; `gather_logprobs` includes marking them.
+is a median above {merged} for fork/merged or {stock} for fork/stock, or above {padded}
+for rows of a padded vocabulary, float32, which the fork copies at every batch but 1.
+The op alone gets its arguments as the sampler marks them; `gather_logprobs` includes
+marking them.
 {clock}
 """
 _CLOCKS = {
@@ -70,7 +70,7 @@ _CLOCKS = {
 
 _BREAK_EVEN = """
 Steps at vocabulary {vocabulary} after which a slower `gather_logprobs` has cost the
-{saved:.2f} s of compiling that stock lost in its first vocabulary with a cold cache,
+{saved:.2f} s of compiling that stock lost with its first model and a cold cache,
 empty batches apart; *never* where it is not slower than stock.
 """
 
@@ -86,8 +86,8 @@ _HOWS = {
 _ENGINE = """
 The rollout of the end-to-end test ([tools/fork/rollout.py](../tools/fork/rollout.py)),
 through vLLM's engine with a tiny model of vocabulary 151936: groups of up to 8
-requests, which end one by one. Milliseconds after the first request, which compiles in
-both. Merged is {none}: its release needs another torch.
+requests, which end one by one. Milliseconds, with nothing compiled before the engine
+was loaded, which took {loaded}. Merged is {none}: its release needs another torch.
 """
 
 _SPLIT = """
@@ -205,7 +205,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
 
 def _cells(result: Json, cache: str) -> _Cells:
     return {
-        (it["level"], it["dtype"], it["inference"], run["variant"]): it
+        (it["level"], it["rows"], it["dtype"], run["variant"]): it
         for run in result["results"]
         if run["cache"] == cache
         for it in run["cells"]
@@ -215,78 +215,56 @@ def _cells(result: Json, cache: str) -> _Cells:
 def _compiling(results: Results, name: str) -> Iterator[str]:
     cold, warm = (_cells(results[name], it) for it in ("cold", "warm"))
     yield _COMPILATIONS
-    head = ("", f"`{OP}`", "both", "crashes", "lost, cold", "lost, warm", "threads")
-    plain = {it: cell for it, cell in cold.items() if it[1:3] == ("float32", True)}
-    yield table(head, (_compiling_row(it, cold, warm) for it in plain))
-    yield "Why, in `gather_logprobs`:"
-    yield _list(_reasons(plain))
-    others = dict.fromkeys(it[:3] for it in cold if it not in plain)
-    if others:
-        yield _CELLS
-        yield table(
-            ("", *COMPILED),
-            (
-                (
-                    _cell_title(it),
-                    *(_count_text(cold[(*it, name)]) for name in COMPILED),
-                )
-                for it in others
-            ),
-        )
+    head = ("", f"`{OP}`", "both", "ahead", "crashes", "lost, cold", "lost, warm")
+    yield table(head, (_compiling_row(it, cold, warm) for it in cold))
+    yield "Why, in calls of `gather_logprobs`:"
+    yield _list(_reasons(cold))
 
 
-def _compiling_row(key: tuple[Any, ...], cold: _Cells, warm: _Cells) -> Iterator[Any]:
+def _compiling_row(key: tuple[str, ...], cold: _Cells, warm: _Cells) -> Iterator[Any]:
     cell = cold[key]
-    yield f"`{key[0]}`, {key[3]}"
+    level, rows, dtype, variant = key
+    inputs = "" if rows == "own" else f", {rows}, {dtype}"
+    yield f"`{level}`{inputs}, {variant}"
     yield compiled(cell, OP)
     yield compiled(cell)
+    yield compiled(cell, waiting=False)
     yield len(crashes(cell))
     yield f"{lost(cell):.2f} s"
     yield f"{lost(warm[key]):.2f} s" if key in warm else _NONE
-    yield compiled(cell, threads_changed=True)
 
 
 def _reasons(cells: _Cells) -> Iterator[str]:
-    """Yield why there were compilations after the first, each reason once."""
+    """Yield why calls compiled, each reason once."""
     found: dict[str, list[str]] = {}
-    for (level, _, _, variant), cell in cells.items():
-        for call in cell["calls"][1:]:
-            if level == "forward" or call["threads_changed"]:
-                continue
-            for it in call["compilations"]:
+    for key in [it for it in cells if it[:3] == _PLAIN]:
+        for call in cells[key]["calls"]:
+            for it in call["compilations"] if call["batch"] is not None else ():
                 # What comes behind "#" is where in the source that was decided.
                 reason = str(it["reason"]).split("  #")[0].split(": ", 1)[-1]
+                why = f"`{reason}`" if it["reason"] else "its first call"
                 error = f"**{call['error'].split(' - ')[0]}** " if call["error"] else ""
                 where = f"{call['batch']} x {call['vocabulary']}"
-                found.setdefault(f"{variant}: {error}`{reason}`", []).append(where)
+                found.setdefault(f"{key[3]}: {error}{why}", []).append(where)
     for reason, places in found.items():
         yield f"{reason}, at {', '.join(places)}"
 
 
-def _cell_title(key: tuple[Any, ...]) -> str:
-    return f"`{key[0]}`, {key[1]}, {'inference' if key[2] else 'outside'}"
-
-
-def _count_text(cell: Json) -> str:
-    crashed = len(crashes(cell))
-    return f"{compiled(cell)}{f', {crashed} crashes' if crashed else ''}"
-
-
 def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
+    return {0: "never", 1: "once"}.get(count, f"{count} times")
 
 
 def _short_compilations(title: str, result: Json) -> Iterator[str]:
     cells = _cells(result, "cold")
     for name in COMPILED:
-        cell = cells[("gather_logprobs", "float32", True, name)]
-        whole = cells[("forward", "float32", True, name)]
+        cell = cells[(*_PLAIN, name)]
+        whole = cells[("forward", "own", "float32", name)]
         crashed = len(crashes(cell))
         crash = f" and crashes on {crashed} of the empty batches" if crashed else ""
         yield (
-            f"Over all batches and vocabularies, {name} compiles `{OP}` "
-            f"{_times(compiled(cell, OP))}{crash}; the whole sampler loses "
-            f"{lost(whole):.2f} s to compiling after its first call."
+            f"Over all batches of three models, {name} compiles `{OP}` "
+            f"{_times(compiled(cell, OP, waiting=True))} in the middle of serving"
+            f"{crash}; the whole sampler loses {lost(whole):.2f} s there."
         )
 
 
@@ -294,33 +272,38 @@ def _steady(results: Results, name: str) -> Iterator[str]:
     result = results[name]
     device = name.split("-")[1]
     yield _STEADY.format(
-        merged=LIMITS["fork/merged"], stock=LIMITS["fork/stock"], clock=_CLOCKS[device]
+        merged=LIMITS["fork/merged"],
+        stock=LIMITS["fork/stock"],
+        padded=PADDED_LIMIT,
+        clock=_CLOCKS[device],
     )
     yield f"![Ratios by batch: fork to stock and fork to merged.]({name}.png)"
     for run in result["results"]:
-        yield f"`{run['level']}`, vocabulary {run['vocabulary']}:"
+        padded = ", padded" if run["rows"] == "padded" else ""
+        yield f"`{run['level']}`, vocabulary {run['vocabulary']}{padded}:"
         ratios = tuple(run["points"][0]["ratios"])
         op = run["level"] == "op"
         gigabytes = (f"fork, GB/s of {run['copy_bandwidth'] / 1e9:.0f}",) if op else ()
         yield table(
             ("batch", *VARIANTS, *ratios, *gigabytes),
-            (_steady_row(it, run["vocabulary"], op) for it in run["points"]),
+            (_steady_row(it, run, op) for it in run["points"]),
         )
     if any(run["level"] == "op" for run in result["results"]):
         yield "GB/s is of one read of the input, beside what a large copy reaches."
     yield from _breaking_even(results, name)
 
 
-def _steady_row(point: Json, vocabulary: int, op: bool) -> Iterator[str]:
+def _steady_row(point: Json, run: Json, op: bool) -> Iterator[str]:
+    limits = limits_for(run)
     yield str(point["batch"])
     for variant in VARIANTS:
         yield f"{point['seconds'][variant]['median'] * 1e6:.1f}"
     for name, it in point["ratios"].items():
-        mark = "**" if it["median"] > LIMITS.get(name, float("inf")) else ""
+        mark = "**" if it["median"] > limits.get(name, float("inf")) else ""
         spread = f"{it['low']:.2f} to {it['high']:.2f}"
         yield f"{mark}{it['median']:.2f}{mark} ({spread})"
     if op:
-        size = 4 * point["batch"] * vocabulary
+        size = 4 * point["batch"] * run["vocabulary"]
         yield f"{size / point['seconds']['fork']['median'] / 1e9:.1f}"
 
 
@@ -329,9 +312,9 @@ def _breaking_even(results: Results, name: str) -> Iterator[str]:
     runs = [it for it in results[name]["results"] if it["level"] == "gather_logprobs"]
     if not compilations or not runs:
         return
-    cell = _cells(compilations, "cold")[("gather_logprobs", "float32", True, "stock")]
+    cell = _cells(compilations, "cold")[(*_PLAIN, "stock")]
     first = cell["calls"][0]["vocabulary"]
-    kept = [it for it in cell["calls"] if it["vocabulary"] == first and it["batch"] > 0]
+    kept = [it for it in cell["calls"] if it["vocabulary"] == first and it["batch"]]
     saved = lost({"calls": kept})
     run = max(runs, key=lambda it: it["vocabulary"])
     yield _BREAK_EVEN.format(vocabulary=run["vocabulary"], saved=saved)
@@ -357,13 +340,18 @@ def _steps_text(saved: float, seconds: Json, variant: str) -> str:
 
 
 def _short_steady(title: str, result: Json) -> Iterator[str]:
-    points = [it for run in result["results"] for it in run["points"]]
-    for name, limit in LIMITS.items():
-        medians = [it["ratios"][name]["median"] for it in points]
-        above = sum(it > limit for it in medians)
+    for name in LIMITS:
+        points = [
+            (it["ratios"][name]["median"], limits_for(run)[name])
+            for run in result["results"]
+            if run["level"] == "forward"
+            for it in run["points"]
+        ]
+        medians = [it for it, _ in points]
+        above = sum(it > limit for it, limit in points)
         yield (
-            f"{title}, {name}: the median ratio is "
-            f"{min(medians):.2f} to {max(medians):.2f}, above {limit} at {above} of "
+            f"{title}, a whole step of sampling, {name}: the median ratio is "
+            f"{min(medians):.2f} to {max(medians):.2f}, above the limit at {above} of "
             f"{len(medians)} points."
         )
 
@@ -396,7 +384,9 @@ def _short_memory(title: str, result: Json) -> Iterator[str]:
 
 
 def _engine(results: Results, name: str) -> Iterator[str]:
-    yield _ENGINE.format(none=_NONE)
+    runs = results[name]["results"]
+    loaded = " and ".join(f"{it['loaded']:.0f} s on {it['variant']}" for it in runs)
+    yield _ENGINE.format(none=_NONE, loaded=loaded)
     yield "![Seconds to each next token, over the rollout.](stalls.png)"
     percents = {"p50": 50, "p99": 99, "worst": 100}
     head = [
@@ -409,20 +399,20 @@ def _engine(results: Results, name: str) -> Iterator[str]:
                 run["variant"],
                 *(
                     f"{percentile(samples, it) * 1e3:.0f}"
-                    for samples in latencies(run["groups"][1:])
+                    for samples in latencies(run["groups"])
                     for it in percents.values()
                 ),
             )
-            for run in results[name]["results"]
+            for run in runs
         ),
     )
 
 
 def _short_engine(title: str, result: Json) -> Iterator[str]:
     for run in result["results"]:
-        first, gaps = (max(it) for it in latencies(run["groups"][1:]))
+        first, gaps = (max(it) for it in latencies(run["groups"]))
         yield (
-            f"In the engine's rollout, after the first request, {run['variant']} keeps "
-            f"a request waiting {first:.2f} s at worst for its first token and "
-            f"{gaps:.2f} s for a next one."
+            f"In the engine's rollout {run['variant']} keeps a request waiting "
+            f"{first:.2f} s at worst for its first token and {gaps:.2f} s for a next "
+            "one."
         )

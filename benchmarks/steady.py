@@ -6,10 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.summary import quartiles, ratios
-from benchmarks.variants import VARIANTS, Variant
+from benchmarks.variants import LEVELS, VARIANTS, Variant, width
 
 BATCHES = (1, 2, 4, 8, 16, 64, 256, 1024)
-VOCABULARIES = (32000, 151936)
+QUICK = [("forward", 151936, "own")]
+# Level, vocabulary and rows; padded ones are float32, and so they stay at any batch.
+CASES = [
+    *((level, size, "own") for size in (32000, 151936) for level in LEVELS),
+    ("forward", 50257, "padded"),
+]
 _SAMPLE = 2e-3  # seconds that one sample of the fastest variant takes, at least
 _ROUNDS = 5, 200  # at least and at most
 _QUEUED = 20  # calls that a sample on a GPU queues at most
@@ -20,7 +25,12 @@ Json = dict[str, Any]
 
 
 def measure(
-    level: str, vocabulary: int, batches: list[int], seconds: float, device: str
+    level: str,
+    vocabulary: int,
+    rows: str,
+    batches: list[int],
+    seconds: float,
+    device: str,
 ) -> list[Json]:
     """Time one level at every batch.
 
@@ -29,25 +39,28 @@ def measure(
     Args:
         level: One of LEVELS.
         vocabulary: The number of columns.
+        rows: One of ROWS.
         batches: The numbers of rows.
         seconds: How long to go on at each batch, about.
         device: ``cpu`` or ``cuda``.
 
     Returns:
-        One result: the level, the vocabulary, the bandwidth of a copy in bytes read and
-        written a second, and per batch the quartiles of the seconds a call by variant,
-        and those of the paired ratios.
+        One result: the level, the vocabulary, the rows, the bandwidth of a copy in
+        bytes read and written a second, and per batch the quartiles of the seconds a
+        call by variant, and those of the paired ratios.
     """
     import torch
 
     time_calls = _time_on_gpu if device == "cuda" else _time_on_cpu
     points = []
     with torch.inference_mode():
-        everything = torch.randn(max(batches), vocabulary, device=device)
-        loaded = {it: Variant.load(it, device, "raw_logprobs") for it in VARIANTS}
+        wide = torch.randn(max(batches), width(vocabulary, rows), device=device)
+        everything = wide[:, :vocabulary]
+        loaded = {it: Variant.load(it, device) for it in VARIANTS}
+        samplers = {name: it.sampler(vocabulary) for name, it in loaded.items()}
         for batch in batches:
             calls = {
-                name: variant.calls(level, everything[:batch])
+                name: variant.calls(samplers[name], level, everything[:batch])
                 for name, variant in loaded.items()
             }
             samples = _in_turn(calls, time_calls, seconds)
@@ -63,6 +76,7 @@ def measure(
         {
             "level": level,
             "vocabulary": vocabulary,
+            "rows": rows,
             "threads": torch.get_num_threads(),
             "copy_bandwidth": _copy_bandwidth(device, time_calls),
             "points": points,

@@ -20,6 +20,9 @@ COMPILED = ("stock", "merged", "fork")
 VARIANTS = (*COMPILED, "eager", "limit")
 LEVELS = ("op", "gather_logprobs", "forward")
 NUM_LOGPROBS = 5
+# Whether rows are a tensor of their own, or cut from the wider one of a model whose
+# vocabulary vLLM has padded.
+ROWS = ("own", "padded")
 
 
 def folder(name: str) -> Path:
@@ -30,44 +33,56 @@ def folder(name: str) -> Path:
     return made.fork if name == "fork" else made.stock
 
 
+def width(vocabulary: int, rows: str) -> int:
+    """Return how wide the tensor is that rows are cut from."""
+    return vocabulary if rows == "own" else (vocabulary // 64 + 1) * 64
+
+
 @dataclass(frozen=True)
 class Variant:
-    """One sampler, ready to be called.
+    """One tree's sampling, ready to be called.
 
     Attributes:
-        modules: What was loaded from its tree.
-        sampler: Its ``Sampler``.
+        modules: What was loaded from the tree.
     """
 
     modules: modules.Modules
-    sampler: Any
 
     @classmethod
-    def load(cls, name: str, device: str, logprobs_mode: str) -> "Variant":
+    def load(cls, name: str, device: str) -> "Variant":
         """Load a variant of VARIANTS for ``cpu`` or ``cuda``."""
         loaded = modules.load(folder(name), device)
         if name == "eager":
             setattr(loaded.sampler, OP, lambda x, values: (x >= values).sum(-1))
         elif name == "limit":
             setattr(loaded.sampler, OP, lambda x, values: x.sum(-1))
-        return cls(loaded, loaded.sampler.Sampler(logprobs_mode))
+        return cls(loaded)
 
-    def calls(self, level: str, logits: Any) -> Callable[[], Any]:
+    def sampler(self, vocabulary: int, logprobs_mode: str = "raw_logprobs") -> Any:
+        """Construct a ``Sampler`` as the worker of a model does."""
+        model = SimpleNamespace(
+            runner_type="generate", get_vocab_size=lambda: vocabulary
+        )
+        config = SimpleNamespace(model_config=model)
+        with self.modules.config.set_current_vllm_config(config):
+            return self.modules.sampler.Sampler(logprobs_mode)
+
+    def calls(self, sampler: Any, level: str, logits: Any) -> Callable[[], Any]:
         """Return what calls one level on logits.
 
         Args:
+            sampler: One that this variant has constructed.
             level: One of LEVELS.
             logits: Shape (batch, vocabulary); left as they are.
         """
         token_ids = logits[:, :1].argmax(-1)
+        # A slice is another tensor object, without the marks of an earlier call.
         if level == "forward":
             metadata = _metadata(logits)
-            return lambda: self.sampler(logits.view_as(logits), metadata)
+            return lambda: sampler(logits[:], metadata)
 
-        # A view is another tensor object, without the marks of an earlier call.
         def gather() -> Any:
-            x = logits.view_as(logits)
-            return self.sampler.gather_logprobs(x, NUM_LOGPROBS, token_ids)
+            return sampler.gather_logprobs(logits[:], NUM_LOGPROBS, token_ids)
 
         if level == "gather_logprobs":
             return gather

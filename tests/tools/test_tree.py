@@ -209,7 +209,27 @@ def test_where_no_port_fits_each_reason_is_told(overlay: Path) -> None:
     with pytest.raises(ForkError, match="None of our sources fits:") as raised:
         tree.woven(overlay, files.get)
     told = [line.split(":")[0].strip() for line in str(raised.value).splitlines()[1:]]
-    assert told == ["ports/9.0.0/vllm", "ports/10.0.0/vllm", "./vllm"]
+    assert told == ["ports/10.0.0/vllm", "ports/9.0.0/vllm", "./vllm"]
+
+
+def test_what_a_source_imports_must_be_there(overlay: Path) -> None:
+    source = overlay / MODULE
+    source.write_bytes(b"from vllm.config import get, put\n" + source.read_bytes())
+    package = "vllm/config/__init__.py"
+    files = {MODULE: SAMPLER, package: b"def get(): ...\nput = get\n"}
+
+    assert b"from vllm.config import get, put" in tree.woven(overlay, files.get)[MODULE]
+    files[package] = b"def get(): ...\noutput = get\n"
+    with pytest.raises(ForkError, match="upstream's vllm/config has no put"):
+        tree.woven(overlay, files.get)
+
+    port = overlay / "ports/0.1.0" / MODULE
+    port.parent.mkdir(parents=True)
+    port.write_bytes(b"def put():\n    return 1\n")
+    found = tree.woven(overlay, files.get)[MODULE]
+    assert b"from vllm.config import get\n" in found
+    assert found.endswith(b"def put():\n    return 1\n")
+    assert b"mark(logprobs" in found
 
 
 def test_a_module_of_the_wheels_passes_for_the_commits(

@@ -5,7 +5,7 @@ import textwrap
 import pytest
 
 from tools.fork import ForkError
-from tools.fork.weave import weave
+from tools.fork.weave import definitions, weave
 
 UPSTREAM = '''\
 """Upstream's module."""
@@ -264,6 +264,37 @@ def test_a_definition_that_is_there_twice_or_of_another_kind() -> None:
         woven("def op(x):\n    return x\n", UPSTREAM + "\ndef op(): pass\n")
     with pytest.raises(ForkError, match="another kind"):
         woven("def Sampler():\n    return 1\n")
+
+
+def test_a_function_may_be_all_upstreams() -> None:
+    assert woven("class Sampler(Base):\n    def gather(*_: ...): ...\n") == UPSTREAM
+    with pytest.raises(ForkError, match=r"`Sampler\.lost`, .* is gone"):
+        woven("class Sampler(Base):\n    def lost(*_: ...): ...\n")
+
+
+def test_leaves_out_what_another_source_defines() -> None:
+    ours = b"""
+from a import new
+def op(*_: ...):
+    ...
+    # instead of: return x + 1
+    return x
+    ...
+class Sampler(Base):
+    def gather(*_: ...):
+        ...
+        mark(x)
+        first = x.first()
+        ...
+"""
+    other = b"def new(): pass\ndef op(x): pass\nclass A:\n    def a(): pass\nb = 1\n"
+    names = definitions(other, "module.py")
+    assert names == {"new", "op", "A.a"}
+
+    result = weave(ours, UPSTREAM.encode(), "module.py", names).decode()
+
+    anchor = "        first = x.first()\n"
+    assert result == UPSTREAM.replace(anchor, f"        mark(x)\n{anchor}")
 
 
 @pytest.mark.parametrize("other", ["LIMIT += 4", "LIMIT = MOST = 3", "print()"])

@@ -85,14 +85,20 @@ def environment_for(arguments: "list[str]", root: Path = ROOT) -> Path:
         root: The repository.
     """
     text = (root / "pyproject.toml").read_text("utf-8")
-    pinned = re.findall(r'^release = "(.+)"', text, re.M)
+    pinned = pinned_release(root)
     command, *options = [*arguments, ""]
     if command == "patch" or "--release" not in options:
         return root / ".venv"
     for release in options[options.index("--release") + 1 :]:
-        if f'[tool.fork.releases."{release}"]' in text and release not in pinned:
+        if f'[tool.fork.releases."{release}"]' in text and release != pinned:
             return root / "build" / release / ".venv"
     return root / ".venv"
+
+
+def pinned_release(root: Path = ROOT) -> str:
+    """Return the version of vLLM that the repository's sources are for."""
+    text = (root / "pyproject.toml").read_text("utf-8")
+    return str(re.findall(r'^release = "(.+)"', text, re.M)[0])
 
 
 def _make_venv(venv: Path) -> "str | None":

@@ -9,7 +9,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +28,13 @@ class Modules:
         sampler: Its ``vllm.v1.sample.sampler``. What gathers logprobs returns them as
             a plain tuple: token ids, logprobs, ranks.
         sampling: Its ``vllm.v1.sample.ops.topk_topp_sampler``.
+        config: The stand-in for ``vllm.config``, which knows of a current config.
     """
 
     logprobs: ModuleType
     sampler: ModuleType
     sampling: ModuleType
+    config: ModuleType
 
 
 def load(tree: Path, device: str = "cpu") -> Modules:
@@ -44,7 +46,8 @@ def load(tree: Path, device: str = "cpu") -> Modules:
     """
     names = ("ops.logprobs", "sampler", "ops.topk_topp_sampler")
     with stand_in(tree, device):
-        return Modules(*(importlib.import_module(f"{_REAL}.{it}") for it in names))
+        modules = [*(f"{_REAL}.{it}" for it in names), "vllm.config"]
+        return Modules(*map(importlib.import_module, modules))
 
 
 @contextmanager
@@ -134,6 +137,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         if module.__name__ == "vllm.platforms":
             module.__dict__["current_platform"] = _platform(self.device)
+        elif module.__name__ == "vllm.config":
+            module.__dict__.update(_current_config())
         elif module.__name__ == "vllm.utils.torch_utils":
             module.__dict__["PIN_MEMORY"] = False  # torch takes no stand-in for it
         elif module.__name__ == "vllm.v1.outputs":
@@ -146,6 +151,22 @@ class _Fields(tuple[Any, ...]):
 
     def __new__(cls, *fields: Any, **named: Any) -> "_Fields":
         return super().__new__(cls, (*fields, *named.values()))
+
+
+def _current_config() -> dict[str, Callable[..., Any]]:
+    """Return what sets a current config for a while, and what reads it."""
+    current: list[Any] = [None]
+
+    @contextmanager
+    def set_current_vllm_config(config: Any) -> Iterator[None]:
+        current.append(config)
+        yield
+        current.pop()
+
+    return {
+        "set_current_vllm_config": set_current_vllm_config,
+        "get_current_vllm_config_or_none": lambda: current[-1],
+    }
 
 
 def _platform(device: str) -> SimpleNamespace:

@@ -4,18 +4,19 @@ git keeps them. In ``fork/`` the release is one commit with upstream's tag, and 
 change is one commit on top; ``stock/`` is a worktree at the tag.
 """
 
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tools.fork import ForkError
+from tools.fork import ForkError, bootstrap
 from tools.fork.bootstrap import ROOT
 from tools.fork.command import run
 from tools.fork.release import Release
 from tools.fork.unpack import unpack_sdist
-from tools.fork.weave import weave
+from tools.fork.weave import definitions, imports, weave
 
 SUBJECT = "Compile the sampling step once for every batch"
 # The trees are derived, so they depend on nobody's git settings.
@@ -122,42 +123,52 @@ def woven(overlay: Path, read: Callable[[str], bytes | None]) -> dict[str, bytes
 def _woven_sources(
     overlay: Path, read: Callable[[str], bytes | None]
 ) -> dict[str, bytes]:
-    """Weave the first set of sparse sources that fits.
+    """Weave the newest set of sparse sources that fits.
 
-    A port, for the releases from the one that it is named for, asks for what the
-    earlier ones lack; so it fits none of them. The sources without a port come last.
+    A port, for the releases from the one that it is named for, holds the definitions
+    that differ from those in ``vllm/``, which are the pinned release's. Each set asks
+    for something that the releases before it lack, so it fits none of them.
     """
-    ports = sorted(overlay.glob("ports/*"), key=_numbers)
-    ours = {path.relative_to(overlay).as_posix(): path for path in _sources(overlay)}
-    misfits = {}
-    for folder in [*ports, overlay]:
-        port = {path.relative_to(folder).as_posix(): path for path in _sources(folder)}
+    ports = [*overlay.glob("ports/*"), overlay]
+    misfits = []
+    for port in sorted(ports, key=partial(_numbers, overlay), reverse=True):
+        folders = [overlay] if port == overlay else [overlay, port]
         try:
-            return {
-                name: _woven_source(path, name, read)
-                for name, path in sorted({**ours, **port}.items())
-            }
+            names = {it for folder in folders for it in _sources(folder)}
+            return {name: _woven_source(folders, name, read) for name in sorted(names)}
         except ForkError as error:
-            misfits[folder.relative_to(overlay).as_posix()] = str(error)
-    if not ports:
-        raise ForkError(misfits["."])
-    lines = [f"    {folder}/vllm: {error}" for folder, error in misfits.items()]
-    raise ForkError("\n".join(["None of our sources fits:", *lines]))
+            misfits.append(f"{port.relative_to(overlay).as_posix()}/vllm: {error}")
+    raise ForkError("\n    ".join(["None of our sources fits:", *misfits]))
 
 
-def _woven_source(path: Path, name: str, read: Callable[[str], bytes | None]) -> bytes:
-    upstream = read(name)
-    if upstream is None:
+def _woven_source(
+    folders: Sequence[Path], name: str, read: Callable[[str], bytes | None]
+) -> bytes:
+    """Weave what the folders have of one file; a later one's definitions go first."""
+    woven = read(name)
+    if woven is None:
         raise ForkError(f"upstream's {name} is gone; fit our sparse source to that.")
-    return weave(path.read_bytes(), upstream, name)
+    sources = [it for it in (on_disk(folder, name) for folder in folders) if it]
+    for at, ours in enumerate(sources):
+        later = set().union(*(definitions(it, name) for it in sources[at + 1 :]))
+        for module, imported in imports(ours, name):
+            files = [f"{module}.py", f"{module}/__init__.py"]
+            texts = [it for it in map(read, files) if it is not None]
+            known = any(re.search(rf"\b{imported}\b".encode(), it) for it in texts)
+            if imported not in later and not known:
+                raise ForkError(f"upstream's {module} has no {imported}.")
+        woven = weave(ours, woven, name, later)
+    return woven
 
 
-def _sources(folder: Path) -> list[Path]:
-    return sorted(folder.glob("vllm/**/*.py"))
+def _sources(folder: Path) -> list[str]:
+    found = folder.glob("vllm/**/*.py")
+    return [path.relative_to(folder).as_posix() for path in found]
 
 
-def _numbers(port: Path) -> list[int]:
-    return [int(number) for number in port.name.split(".")]
+def _numbers(overlay: Path, port: Path) -> list[int]:
+    version = bootstrap.pinned_release() if port == overlay else port.name
+    return [int(number) for number in version.split(".")]
 
 
 def on_disk(folder: Path, name: str) -> bytes | None:

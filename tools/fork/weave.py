@@ -21,7 +21,7 @@ spliced. What does not fit is an error, never a guess.
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from types import EllipsisType
@@ -38,7 +38,10 @@ _Import = ast.Import | ast.ImportFrom
 class _File:
     """A parsed file: its lines, and the tree that says where things stand."""
 
-    def __init__(self, whose: str, path: str, data: bytes) -> None:
+    def __init__(
+        self, whose: str, path: str, data: bytes, without: Collection[str] = ()
+    ) -> None:
+        self.without = without
         self.name = name = f"{whose} {path}"
         self.package = path.partition("/")[0]
         try:
@@ -135,13 +138,16 @@ class _Item:
         return self.anchor or self.old
 
 
-def weave(ours: bytes, upstream: bytes, name: str) -> bytes:
+def weave(
+    ours: bytes, upstream: bytes, name: str, without: Collection[str] = ()
+) -> bytes:
     """Weave a sparse source into a file of upstream's.
 
     Args:
         ours: The sparse source.
         upstream: The file as the release has it, or as an earlier weave left it.
         name: The file's name, for errors.
+        without: Definitions of ours to leave out, as `definitions` names them.
 
     Returns:
         The woven file; equal to ``upstream`` where there is nothing left to do.
@@ -150,12 +156,53 @@ def weave(ours: bytes, upstream: bytes, name: str) -> bytes:
         ForkError: The source does not fit; names the definition and the statement.
     """
     target = _File("upstream's", name, upstream)
-    woven = _applied(_edits(_File("our", name, ours), target), target)
+    woven = _applied(_edits(_File("our", name, ours, without), target), target)
     again = _File("the woven", name, woven)
     again.check()
-    if _edits(_File("our", name, ours), again):
+    if _edits(_File("our", name, ours, without), again):
         raise ForkError(f"{name}: weaving our source twice would change it twice.")
     return woven
+
+
+def definitions(ours: bytes, name: str) -> set[str]:
+    """Return what a sparse source defines: functions and methods, as ``Class.method``.
+
+    Args:
+        ours: The sparse source.
+        name: The file's name, for errors.
+
+    Raises:
+        ForkError: It is not valid Python.
+    """
+    return set(_functions(_File("our", name, ours).module, ""))
+
+
+def imports(ours: bytes, name: str) -> Iterator[tuple[str, str]]:
+    """Yield what a sparse source imports from its own package.
+
+    Args:
+        ours: The sparse source.
+        name: The file's name, whose first part is the package's.
+
+    Yields:
+        The path of a module, without its ``.py``, and a name in it.
+
+    Raises:
+        ForkError: It is not valid Python.
+    """
+    file = _File("our", name, ours)
+    for node in _imports(file):
+        module = node.module if isinstance(node, ast.ImportFrom) else None
+        if module and module.partition(".")[0] == file.package:
+            yield from ((module.replace(".", "/"), it.name) for it in node.names)
+
+
+def _functions(scope: _Scope, prefix: str) -> Iterator[str]:
+    for node in scope.body:
+        if isinstance(node, ast.ClassDef):
+            yield from _functions(node, f"{prefix}{node.name}.")
+        elif isinstance(node, _Function):
+            yield prefix + node.name
 
 
 def _edits(source: _File, target: _File) -> list[_Edit]:
@@ -190,10 +237,13 @@ def _weave_members(
     above = theirs.body[-1]
     for node in ours.body:
         if isinstance(node, _Definition):
+            if prefix + node.name in source.without:
+                source.unread -= {*range(source.comment_start(node), _stop(node))}
+                continue
             yield from _weave_definition(source, node, target, theirs, prefix, above)
             above = next((it for it in theirs.body if _defines(it, node.name)), above)
         elif isinstance(node, _Import) and not prefix:
-            yield from _add_import(node, target)
+            yield from _add_import(source, node, target)
         elif _assigned_name(node) and not prefix:
             yield from _add_assignment(node, target)
         elif not _is_bare(node, str):
@@ -226,6 +276,8 @@ def _weave_definition(
     if isinstance(ours, ast.ClassDef) and isinstance(theirs, ast.ClassDef):
         yield from _weave_header(source, ours, target, theirs, name)
         yield from _weave_members(source, ours, target, theirs, f"{name}.")
+    elif _is_open(ours) and len(ours.body) == 1 and sparse:
+        return  # all of it is upstream's
     elif isinstance(ours, _Function) and isinstance(theirs, _Function) and sparse:
         yield from _weave_header(source, ours, target, theirs, name)
         yield from _weave_body(source, ours, target, theirs, name)
@@ -363,11 +415,15 @@ def _adjacent(first: _Item, second: _Item) -> bool:
     return any(a is first.place and b is second.place for a, b in pairs)
 
 
-def _add_import(node: _Import, target: _File) -> Iterator[_Edit]:
+def _add_import(source: _File, node: _Import, target: _File) -> Iterator[_Edit]:
     """Add what upstream does not import yet, before the first that sorts behind it."""
     imports = _imports(target)
     known = {_imported(it, name) for it in imports for name in it.names}
-    missing = [name for name in node.names if _imported(node, name) not in known]
+    missing = [
+        name
+        for name in node.names
+        if name.name not in source.without and _imported(node, name) not in known
+    ]
     if not missing:
         return
     for name in missing:
