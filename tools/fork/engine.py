@@ -15,6 +15,13 @@ SAMPLING = "vllm/v1/sample/"
 
 Json = dict[str, Any]
 
+# glibc gives freed memory back by thresholds that depend on what was freed before, so
+# on whether something was compiled, and steps then differ by page faults. Keep all of
+# it, as the allocator does that vLLM recommends.
+_ALLOCATOR = {
+    "MALLOC_MMAP_THRESHOLD_": "4000000000",
+    "MALLOC_TRIM_THRESHOLD_": "4000000000",
+}
 # What to serve: the vocabulary of the model, and what to tell vLLM's LLM. vLLM pads a
 # vocabulary to a multiple of 64, so 151936 stays as it is and GPT-2's 50257 does not.
 QWEN: Json = {"vocabulary": 151936, "dtype": "float32", "enforce_eager": True}
@@ -59,6 +66,7 @@ def run(
             "VLLM_CPU_KVCACHE_SPACE": "1",
             "VLLM_NO_USAGE_STATS": "1",
             "HF_HUB_OFFLINE": "1",
+            **_ALLOCATOR,
         }
         process = subprocess.Popen(
             [VENV / "bin/python", "-m", "tools.fork.engine_process"],

@@ -12,35 +12,40 @@ from tools.fork.release import Release
 
 # In upstream's form: a subject with their prefix, and what and why below.
 FIRST = f"""\
-[Perf] Compile the sampling step once for every batch
+[Perf] Compile the sampler before a request waits for it
 
-torch.compile gives a dimension of size 0 or 1 a graph of its own, with dynamic=True
-too. So batched_count_greater_than, which runs when logprobs are asked for, compiles
-for a batch of 1 and again, in the middle of serving, for one of 2 or more; on a CPU
-compiled_random_sample does so as well. Where the batch changes all the time, as in
-reinforcement-learning rollouts, that is a stall in a decode step.
+batched_count_greater_than, which runs when logprobs are asked for, compiles at the
+first such request; and as torch.compile gives a dimension of size 1 a graph of its own,
+with dynamic=True too, it compiles again, in the middle of serving, when the batch goes
+from 1 to 2 or more. On a CPU compiled_random_sample does both as well. Where the batch
+changes all the time, as in reinforcement-learning rollouts, that is a stall in a decode
+step.
 
-Mark the batch unbacked right before ranks are counted, and the vocabulary dynamic, and
-sample with backed_size_oblivious: one graph each serves all batches, empty ones too,
-and all vocabularies. (Marking the logits as well would keep Inductor from fusing the
-softmax.) From torch 2.12 on the hint keeps Inductor splitting the reduction on a GPU.
-The docstring now says that equal entries count.
+Mark the batch unbacked right before ranks are counted, and the vocabulary dynamic: one
+graph serves all batches, empty ones too. A single row of a padded vocabulary keeps the
+padded stride, so that it would be a graph of its own again: give all rows one layout.
+Then compile where a worker constructs its sampler, for the vocabulary of its model. It
+logs how long that took; a compilation that fails there is a warning.
 
 Tested by {UPSTREAM_TEST},
 which counts compilations by the platform's own backend; it fails without this change,
 and without any one statement of it.
 """
 FOLLOW_UP = f"""\
-[Bugfix] Ranks of an empty batch, and of any vocabulary, with one compilation
+[Perf] Compile the ranks of tokens before a request waits for it
 
-Since batched_count_greater_than checks for a batch of at least 1, an empty batch makes
-Dynamo raise "Guard failed on the same frame it was created"; and since it is no longer
-compiled with dynamic=True, a second vocabulary compiles it again. Drop the check and
-mark the vocabulary dynamic: one graph serves all batches and vocabularies.
+batched_count_greater_than compiles at the first request with logprobs, and again for
+the next batch of 1 if the vocabulary is padded: a single row keeps the padded stride.
+Give all rows one layout, and compile where a worker constructs its sampler, for the
+vocabulary of its model. It logs how long that took; a compilation that fails there is a
+warning.
 
-The marks also say nothing of how large the batch is, so Inductor no longer splits the
-reduction over the vocabulary on a GPU. A hint brings the split back, from torch 2.12
-on. The docstring now says that equal entries count.
+Since it checks for a batch of at least 1, an empty batch makes Dynamo raise "Guard
+failed on the same frame it was created"; and since it is no longer compiled with
+dynamic=True, a second vocabulary compiles it again. Drop the check and mark the
+vocabulary dynamic: one graph serves all batches and vocabularies. The marks also say
+nothing of how large the batch is, so Inductor no longer splits the reduction over the
+vocabulary on a GPU. A hint brings the split back, from torch 2.12 on.
 
 Tested by {UPSTREAM_TEST},
 which counts compilations by the platform's own backend; it fails without this change.

@@ -18,12 +18,13 @@ from tools.fork.release import Release
 from tools.fork.unpack import unpack_sdist
 from tools.fork.weave import definitions, imports, weave
 
-SUBJECT = "Compile the sampling step once for every batch"
+SUBJECT = "Compile the sampler before a request waits for it"
+_US = "fork@localhost"
 # The trees are derived, so they depend on nobody's git settings.
 _GIT = (
     *("git", "-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null"),
     *("-c", "commit.gpgSign=false", "-c", "tag.gpgSign=false"),
-    *("-c", "user.name=vLLM fork", "-c", "user.email=fork@localhost"),
+    *("-c", "user.name=vLLM fork", "-c", f"user.email={_US}"),
 )
 
 
@@ -75,10 +76,11 @@ def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -
         _commit_release(release, sdist, tree)
     wanted = woven(overlay, partial(_committed, tree, release.tag))
     (tree / ".git/index.lock").unlink(missing_ok=True)
-    commits = _git(tree, "log", "--format=%s", f"{release.tag}..HEAD").splitlines()
-    if commits not in ([], [SUBJECT]):
+    log = _git(tree, "log", "--format=%ae %s", f"{release.tag}..HEAD").splitlines()
+    foreign = [it.partition(" ")[2] for it in log if not it.startswith(f"{_US} ")]
+    if foreign:
         raise ForkError(
-            f"{tree} has commits of its own ({', '.join(commits)}); move them "
+            f"{tree} has commits of its own ({', '.join(foreign)}); move them "
             "elsewhere or delete the folder, then run again."
         )
     stashed = bool(_git(tree, "status", "--porcelain", "--untracked-files=no"))
