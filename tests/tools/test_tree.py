@@ -10,6 +10,7 @@ import pytest
 from fake_release import OVERLAY, SAMPLER, VERSION, git
 from tools.fork import ForkError, tree
 from tools.fork.release import Release
+from tools.fork.sources import woven
 from tools.fork.tree import Trees
 
 MODULE = "vllm/v1/sample/sampler.py"
@@ -195,8 +196,8 @@ def test_a_port_is_woven_where_it_fits_and_holds_only_what_differs(
     newer = SAMPLER.replace(b"# Upstream's comment.", b"values = ask()")
     files = {MODULE: SAMPLER, other: b"import b\n"}
 
-    assert b"mark(logprobs" in tree.woven(overlay, files.get)[MODULE]
-    found = tree.woven(overlay, {**files, MODULE: newer}.get)
+    assert b"mark(logprobs" in woven(overlay, files.get)[MODULE]
+    found = woven(overlay, {**files, MODULE: newer}.get)
     assert b"port(logprobs" in found[MODULE]
     assert found[other] == b"import a\nimport b\n"
 
@@ -207,7 +208,7 @@ def test_where_no_port_fits_each_reason_is_told(overlay: Path) -> None:
     files = {MODULE: SAMPLER.replace(b"ranks = count", b"a = count")}
 
     with pytest.raises(ForkError, match="None of our sources fits:") as raised:
-        tree.woven(overlay, files.get)
+        woven(overlay, files.get)
     told = [line.split(":")[0].strip() for line in str(raised.value).splitlines()[1:]]
     assert told == ["ports/10.0.0/vllm", "ports/9.0.0/vllm", "./vllm"]
 
@@ -218,15 +219,15 @@ def test_what_a_source_imports_must_be_there(overlay: Path) -> None:
     package = "vllm/config/__init__.py"
     files = {MODULE: SAMPLER, package: b"def get(): ...\nput = get\n"}
 
-    assert b"from vllm.config import get, put" in tree.woven(overlay, files.get)[MODULE]
+    assert b"from vllm.config import get, put" in woven(overlay, files.get)[MODULE]
     files[package] = b"def get(): ...\noutput = get\n"
     with pytest.raises(ForkError, match="upstream's vllm/config has no put"):
-        tree.woven(overlay, files.get)
+        woven(overlay, files.get)
 
     port = overlay / "ports/0.1.0" / MODULE
     port.parent.mkdir(parents=True)
     port.write_bytes(b"def put():\n    return 1\n")
-    found = tree.woven(overlay, files.get)[MODULE]
+    found = woven(overlay, files.get)[MODULE]
     assert b"from vllm.config import get\n" in found
     assert found.endswith(b"def put():\n    return 1\n")
     assert b"mark(logprobs" in found

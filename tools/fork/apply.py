@@ -8,7 +8,7 @@ from pathlib import Path
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
 from tools.fork.command import run
-from tools.fork.tree import on_disk, woven
+from tools.fork.sources import on_disk, woven
 
 
 def apply(checkout: Path, overlay: Path = ROOT, force: bool = False) -> list[str]:

@@ -18,7 +18,8 @@ from tools.fork.markdown import table
 from tools.fork.outcomes import in_words
 from tools.fork.probe import CALLS
 from tools.fork.release import Release, all_described, described, reports
-from tools.fork.tree import changed_lines, make_worktree, on_disk, trees, woven
+from tools.fork.sources import on_disk, woven
+from tools.fork.tree import changed_lines, make_worktree, trees
 
 DOCUMENT = ROOT / "docs/releases.md"
 _SAMPLE = "vllm/v1/sample/"
