@@ -14,9 +14,10 @@ releases: python
 bench: python
 	@$(FORK) $(if $(QUICK),--quick)
 
-# make apply VLLM=<checkout>; FORCE=1 weaves over uncommitted work.
+# make apply VLLM=<checkout or environment>; UNDO=1 takes the change back out of an
+# environment, FORCE=1 weaves over what somebody else has changed.
 apply: python
-	@$(FORK) "$(VLLM)" $(if $(FORCE),--force)
+	@$(FORK) "$(VLLM)" $(if $(FORCE),--force) $(if $(UNDO),--undo)
 
 python:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON); install \

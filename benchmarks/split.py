@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.split [torch version ...]`` does it for stock, for what upstream
 merged in vLLM 0.20.0, and for the fork. Each torch runs in an environment that uv makes
-for it and keeps in its cache; without a version, all from 2.10 on that pyproject.toml
+for it and keeps in its cache; without a version, all from 2.10 on that releases.toml
 names. It needs no GPU, and says nothing about time.
 """
 
@@ -18,7 +18,7 @@ from tools.fork import ForkError, build
 from tools.fork.bootstrap import ROOT
 from tools.fork.command import step
 from tools.fork.install import run_under_torch
-from tools.fork.release import PYPROJECT, all_described, described
+from tools.fork.release import RELEASES, all_described, described
 
 REPORT = ROOT / "build/report"
 _TITLE = (
@@ -33,7 +33,7 @@ def main(versions: Sequence[str] = ()) -> int:
     """Read what each torch version generates, print the table and write split.json.
 
     Args:
-        versions: Of torch; those that pyproject.toml names if there are none.
+        versions: Of torch; those that releases.toml names if there are none.
 
     Returns:
         The exit status: 0 if one version at least could be read.
@@ -43,7 +43,7 @@ def main(versions: Sequence[str] = ()) -> int:
     trees = {"stock": pinned.stock, "merged": merged, "fork": pinned.fork}
     problems = []
     table: Table = {}
-    for version in versions or torch_versions(PYPROJECT):
+    for version in versions or torch_versions(RELEASES):
         try:
             with step(f"torch {version}"):
                 variants = _read(version, trees)
@@ -56,12 +56,12 @@ def main(versions: Sequence[str] = ()) -> int:
     return 0 if table else 1
 
 
-def torch_versions(pyproject: Path) -> list[str]:
+def torch_versions(releases: Path) -> list[str]:
     """Return the torch versions of the releases, from 2.10 on, in order.
 
     An older torch has no ``hint_override``, which the change uses.
     """
-    found = {release.torch for release in all_described(pyproject)}
+    found = {release.torch for release in all_described(releases)}
     return sorted((it for it in found if _numbers(it) >= (2, 10)), key=_numbers)
 
 

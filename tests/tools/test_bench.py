@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import child, pictures, plan, report, summary
-from tools.fork import ForkError, cli
+from tools.fork import ForkError, cli, commands
 
 OP = summary.OP
 
@@ -308,14 +308,14 @@ def test_a_measurement_runs_in_a_process_of_its_own(
 def test_the_trees_to_compare_are_made_first(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
     patch = monkeypatch.setattr
-    patch(cli.build, "make", lambda it: calls.append(it.version))
-    patch(cli.build, "make_trees", lambda it: calls.append(it.version))
-    patch(cli, "show", lambda program, cwd: calls.append(program[1:]) or 7)
+    patch(commands.build, "make", lambda it: calls.append(it.version))
+    patch(commands.build, "make_trees", lambda it: calls.append(it.version))
+    patch(commands, "show", lambda program, cwd: calls.append(program[1:]) or 7)
 
-    assert cli.main(["bench", "--quick"]) == 7
+    assert commands.run(cli.parse(["bench", "--quick"])) == 7
 
-    pinned = cli.described(None).version
-    assert calls == [pinned, cli.MERGED, ["-m", "benchmarks", "--quick"]]
+    pinned = commands.described(None).version
+    assert calls == [pinned, commands.MERGED, ["-m", "benchmarks", "--quick"]]
 
 
 def test_what_a_gpu_would_run_is_reported_by_torch_version() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.fork import ForkError, __main__, bootstrap, cli, install, release
+from tools.fork import ForkError, __main__, bootstrap, cli, commands, install, release
 from tools.fork.release import described
 
 
@@ -122,11 +122,11 @@ def test_a_release_that_is_not_described(
 ) -> None:
     monkeypatch.setattr(release, "_compile", resolved)
 
-    assert cli.main(["build", "--release", "0.0.1"]) == 1
+    assert commands.run(cli.parse(["build", "--release", "0.0.1"])) == 1
     before, _, entry = capsys.readouterr().err.partition("add it:\n")
-    assert "pyproject.toml describes only vLLM 0.10.0, " in before
-    added = tmp_path / "pyproject.toml"
-    added.write_text(release.PYPROJECT.read_text() + entry)
+    assert "releases.toml describes only vLLM 0.10.2, " in before
+    added = tmp_path / "releases.toml"
+    added.write_text(release.RELEASES.read_text() + entry)
     found = described("0.0.1", added)
     assert (found.torch, found.digests) == ("2.0.0", {"vllm": ("ab1", "cd2")})
 
@@ -136,14 +136,12 @@ def test_a_release_that_the_index_does_not_have(
 ) -> None:
     monkeypatch.setattr(release, "_compile", resolved)
 
-    assert cli.main(["build", "--release", "0.0.2"]) == 1
+    assert commands.run(cli.parse(["build", "--release", "0.0.2"])) == 1
     assert "names no vLLM 0.0.2 either, or does not answer" in capsys.readouterr().err
 
 
 def test_each_release_has_a_virtual_environment_of_its_own(tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text(
-        'release = "1"\n[tool.fork.releases."1"]\n[tool.fork.releases."2"]\n'
-    )
+    (tmp_path / "releases.toml").write_text('pinned = "1"\n["1"]\n["2"]\n')
     places = {
         (): ".venv",
         ("--release", "1"): ".venv",

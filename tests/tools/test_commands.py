@@ -13,6 +13,7 @@ from tools.fork import (
     bootstrap,
     build,
     cli,
+    commands,
     demo,
     mutants,
     suite,
@@ -36,7 +37,7 @@ def test_tests_that_need_no_build_come_first(
     monkeypatch.setattr(build, "make", lambda it: calls.append("build") or trees)
     failed = {"a line": ["test_it"]}
     monkeypatch.setattr(mutants, "check", lambda *_: calls.append("mutants") or failed)
-    monkeypatch.setattr(cli, "reports", lambda release: tmp_path)
+    monkeypatch.setattr(commands, "reports", lambda release: tmp_path)
     monkeypatch.setattr(suite, "tree_name", lambda tree: "1234")
     monkeypatch.setattr(metadata, "version", lambda package: "2")
     steps = [
@@ -48,13 +49,13 @@ def test_tests_that_need_no_build_come_first(
         "tests/engine",
     ]
     failing = ""
-    assert cli.main(["test"]) == 0
+    assert commands.run(cli.parse(["test"])) == 0
     assert calls == steps
     report = json.loads((tmp_path / "test.json").read_text())
     assert report["failed without"] == failed
     for failing in (steps[0], steps[2], steps[3], steps[5]):
         calls.clear()
-        assert cli.main(["test"]) == 5
+        assert commands.run(cli.parse(["test"])) == 5
         assert calls[-1] == failing
 
 
@@ -127,7 +128,7 @@ def test_the_demo_succeeds_only_if_it_shows_something(
     monkeypatch.setattr(serving, "run", run)
     monkeypatch.setattr(demo, "tree_name", lambda tree: "1234")
     monkeypatch.setattr(demo, "ROOT", tmp_path)
-    release = cli.described(None)
+    release = commands.described(None)
 
     assert demo.show(release, Trees(*[tmp_path] * 4), tmp_path / "report") == status
     written = json.loads((tmp_path / "report/demo.json").read_text())

@@ -75,11 +75,9 @@ def test_the_table_has_a_line_per_graph() -> None:
 
 
 def test_torch_versions_are_those_that_know_hints(tmp_path: Path) -> None:
-    file = tmp_path / "pyproject.toml"
+    file = tmp_path / "releases.toml"
     versions = ("2.13.0", "2.9.1", "2.10.0", "2.10.0")
-    releases = (
-        f'[tool.fork.releases."{i}"]\ntorch = "{it}"\n' for i, it in enumerate(versions)
-    )
-    file.write_text("".join(releases))
+    releases = (f'["{i}"]\ntorch = "{it}"\n' for i, it in enumerate(versions))
+    file.write_text('pinned = "0"\n' + "".join(releases))
 
     assert split.torch_versions(file) == ["2.10.0", "2.13.0"]

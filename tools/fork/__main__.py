@@ -7,14 +7,23 @@ from tools.fork import bootstrap
 
 def main() -> int:
     """Run one command and return its exit status."""
+    problem = bootstrap.problem_with_python(sys.version_info[:2], sys.argv[1:])
+    if problem:
+        print(problem, file=sys.stderr)
+        return 1
+    # Only now: the rest needs the Python that the lines above made sure of.
+    from tools.fork import apply, cli
+
+    options = cli.parse(sys.argv[1:])
+    if options.command == "apply":
+        return apply.main(options.where.absolute(), options.force, options.undo)
     problem = bootstrap.enter(sys.argv[1:])
     if problem:
         print(problem, file=sys.stderr)
         return 1
-    # Only now: the rest needs the Python that the line above made sure of.
-    from tools.fork import cli
+    from tools.fork import commands  # needs what was installed
 
-    return cli.main(sys.argv[1:])
+    return commands.run(options)
 
 
 if __name__ == "__main__":

@@ -1,68 +1,135 @@
-"""Weave the change into any vLLM checkout, ready to commit."""
+"""Weave the change into the vLLM that somebody has: a checkout, or an environment.
 
-import shutil
-from contextlib import suppress
-from functools import partial
+Standard library only, so it runs with any Python from 3.10 on.
+"""
+
+import sys
 from pathlib import Path
 
-from tools.fork import ForkError
-from tools.fork.bootstrap import ROOT
+from tools.fork import UPSTREAM_TEST, ForkError, checkout, installed, show
 from tools.fork.command import run
-from tools.fork.sources import on_disk, woven
+from tools.fork.command import show as in_full_view
+
+_WHERE = (
+    "Name a checkout of vLLM, a virtual environment that has it, its bin/python or its "
+    "site-packages: make apply VLLM=<where>"
+)
+_FIND = (
+    "from importlib.util import find_spec; it = find_spec('vllm'); "
+    "print(it and it.origin or '')"
+)
 
 
-def apply(checkout: Path, overlay: Path = ROOT, force: bool = False) -> list[str]:
-    """Weave the change into the working files of a checkout; commit nothing.
+def main(where: Path, force: bool, undo: bool) -> int:
+    """Weave the change into what ``where`` names, or take it back out.
 
     Args:
-        checkout: A git checkout of vLLM.
-        overlay: The folder with our ``vllm/`` and ``tests/v1/``.
-        force: Weave also into files with uncommitted work.
+        where: A checkout, a virtual environment, its Python or its ``site-packages``.
+        force: Weave also over somebody else's changes.
+        undo: Take the change back out.
 
     Returns:
-        The paths that were changed; none where the change is there already.
+        The exit status.
+    """
+    try:
+        folder, python = find(where)
+        if checkout.is_checkout(folder):
+            _in_checkout(folder, force, undo)
+        elif undo:
+            _out_of(installed.read(folder))
+        else:
+            _into(installed.read(folder), python, force, where)
+    except ForkError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def find(where: Path) -> tuple[Path, Path | None]:
+    """Find the vLLM that a person means.
+
+    Args:
+        where: As in `main`.
+
+    Returns:
+        The folder that has vllm/ in it, a checkout or a ``site-packages``, and the
+        Python that uses it, or None if that is not known.
 
     Raises:
-        ForkError: It is no such checkout, the change does not fit what it holds, a
-            touched file has uncommitted work, or cannot be written. Then nothing was
-            changed.
+        ForkError: There is none.
     """
-    # Our own vllm/ has no __init__.py.
-    if not all((checkout / name).exists() for name in (".git", "vllm/__init__.py")):
+    if checkout.is_checkout(where):
+        return where, None
+    if (where / "vllm/__init__.py").exists():
+        # <environment>/lib/python3.x/site-packages
+        return where, _python(where.parents[2]) if len(where.parents) > 2 else None
+    python = where if where.is_file() else _python(where)
+    if python is None:
+        raise ForkError(f"{where} is neither checkout nor environment. {_WHERE}")
+    # Not from here, where a vllm/ is that is none; nor from a tree on PYTHONPATH.
+    failure = f"{python} could not be asked for its vLLM; it said:"
+    printed = run([python, "-c", _FIND], failure, Path("/"), {"PYTHONPATH": ""})
+    if not printed.strip():
+        raise ForkError(f"{python} has no vLLM. {_WHERE}")
+    folder = Path(printed.decode().strip()).parents[1]
+    if checkout.is_checkout(folder):
+        print(f"vLLM is installed there as an editable checkout: {folder}")
+    return folder, python
+
+
+def _python(environment: Path) -> Path | None:
+    python = environment / "bin/python"
+    return python if python.exists() else None
+
+
+def _in_checkout(folder: Path, force: bool, undo: bool) -> None:
+    if undo:
         raise ForkError(
-            f"{checkout} is no checkout of vLLM: it needs .git and vllm/__init__.py. "
-            "Name one: make apply VLLM=<checkout>"
+            f"{folder} is a git checkout, so git takes the change back: git -C "
+            f"{folder} diff shows it, and git restore puts files back."
         )
+    changed = checkout.apply(folder, force=force)
+    if not changed:
+        print(f"The change is in {folder} already.")
+        return
+    # To count the lines of a new file too, git has to know of it.
+    in_full_view(["git", "add", "--intent-to-add", "--", *changed], folder)
+    in_full_view(["git", "diff", "--stat", "--", *changed], folder)
+    print(
+        f"Woven into {folder}, not committed. Next: read `git diff` there, run "
+        f"`pytest {UPSTREAM_TEST}` with that checkout installed, then "
+        "`git commit --signoff`."
+    )
 
-    wanted = woven(overlay, partial(on_disk, checkout))
-    status = ["git", "status", "--porcelain", "--", *wanted]
-    dirty = run(status, "git could not look at it:", cwd=checkout) if wanted else b""
-    if dirty and not force:
-        raise ForkError(
-            f"There is uncommitted work in what the change touches:\n"
-            f"{dirty.decode().rstrip()}\nCommit it or put it aside (git stash), then "
-            "run again; FORCE=1 weaves into it as it is."
-        )
-    _write({(checkout / name).resolve(): it for name, it in wanted.items()})
-    return list(wanted)
+
+def _into(
+    found: installed.Installed, python: Path | None, force: bool, where: Path
+) -> None:
+    _introduce(found)
+    before = installed.apply(found, force=force)
+    if not before:
+        print("The change is there already.")
+        return
+    for name in before:
+        print(f"    woven into {name}")
+    print(
+        f"To take it back out: make apply VLLM={where} UNDO=1\n"
+        "What is running has the old code: restart it."
+    )
+    print("\n".join(show.lines(found.site, before, python)))
 
 
-def _write(contents: dict[Path, bytes]) -> None:
-    """Write all of the files, or, if one cannot be written, none."""
-    unfinished = {path: path.with_name(f".{path.name}.partial") for path in contents}
-    try:
-        for path, content in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished[path].write_bytes(content)
-            if path.exists():
-                shutil.copymode(path, unfinished[path])
-        for path in contents:
-            unfinished[path].replace(path)
-    except OSError as error:
-        for written in unfinished.values():
-            with suppress(OSError):
-                written.unlink()
-        raise ForkError(
-            f"{error.filename} cannot be written ({error.strerror}), so nothing was "
-            "changed; make it writable and run again."
-        ) from error
+def _out_of(found: installed.Installed) -> None:
+    _introduce(found)
+    restored = installed.undo(found)
+    if not restored:
+        print("The change is not there; nothing to take back out.")
+        return
+    for name in restored:
+        own = installed.is_the_releases(found, name)
+        print(f"    {name} is {'the release' if own else 'somebody else'}'s own again")
+    print("What is running still has the change: restart it.")
+
+
+def _introduce(found: installed.Installed) -> None:
+    print(f"vLLM {found.version} with torch {found.torch or '(none)'} in {found.site}")

@@ -28,7 +28,7 @@ def enter(arguments: "list[str]") -> "str | None":
     Returns:
         None once inside; else, in a sentence, why not.
     """
-    problem = problem_with_python(sys.version_info[:2]) or lock(ROOT / "build")
+    problem = lock(ROOT / "build")
     venv = environment_for(arguments)
     if problem or Path(sys.prefix) == venv:
         return problem
@@ -39,9 +39,17 @@ def enter(arguments: "list[str]") -> "str | None":
     os.execv(python, [python, "-m", "tools.fork", *arguments])
 
 
-def problem_with_python(version: "tuple[int, ...]") -> "str | None":
-    """Return what is wrong with a Python of this version, in a sentence, or None."""
-    if (3, 10) <= version <= (3, 13):
+def problem_with_python(
+    version: "tuple[int, ...]", arguments: "list[str] | tuple[()]" = ()
+) -> "str | None":
+    """Return what is wrong with a Python of this version, in a sentence, or None.
+
+    Args:
+        version: Its first two numbers.
+        arguments: The command's arguments; ``apply`` runs with later versions too.
+    """
+    latest = (3, 99) if "apply" in arguments[:1] else (3, 13)
+    if (3, 10) <= version <= latest:
         return None
     return (
         f"This is Python {version[0]}.{version[1]}, but vLLM needs one from 3.10 to "
@@ -77,28 +85,28 @@ def lock(folder: Path) -> "str | None":
 def environment_for(arguments: "list[str]", root: Path = ROOT) -> Path:
     """Return where the virtual environment for a command is.
 
-    A release that pyproject.toml describes has its own torch, so it is installed into
+    A release that releases.toml describes has its own torch, so it is installed into
     an environment of its own. The pinned one's will do to write a patch.
 
     Args:
         arguments: The command's arguments.
         root: The repository.
     """
-    text = (root / "pyproject.toml").read_text("utf-8")
+    text = (root / "releases.toml").read_text("utf-8")
     pinned = pinned_release(root)
     command, *options = [*arguments, ""]
     if command == "patch" or "--release" not in options:
         return root / ".venv"
     for release in options[options.index("--release") + 1 :]:
-        if f'[tool.fork.releases."{release}"]' in text and release != pinned:
+        if f'["{release}"]' in text and release != pinned:
             return root / "build" / release / ".venv"
     return root / ".venv"
 
 
 def pinned_release(root: Path = ROOT) -> str:
     """Return the version of vLLM that the repository's sources are for."""
-    text = (root / "pyproject.toml").read_text("utf-8")
-    return str(re.findall(r'^release = "(.+)"', text, re.M)[0])
+    text = (root / "releases.toml").read_text("utf-8")
+    return str(re.findall(r'^pinned = "(.+)"', text, re.M)[0])
 
 
 def _make_venv(venv: Path) -> "str | None":

@@ -32,7 +32,7 @@ def fetch(release: Release, kind: str, downloads: Path) -> Path:
     digests = release.digests.get(package)
     if not digests:
         raise ForkError(
-            f"pyproject.toml has no digests of {package} {release.version}, so no "
+            f"releases.toml has no digests of {package} {release.version}, so no "
             f"{kind} of this release can be had."
         )
     downloads.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def _explain(name: str, said: str) -> ForkError:
     if "DO NOT MATCH THE HASHES" in said:
         return ForkError(
             f"{name} was fetched but its sha256 digest is not the one in "
-            "pyproject.toml: it is damaged or not the release. It was not opened; run "
+            "releases.toml: it is damaged or not the release. It was not opened; run "
             "again, and if it stays so, do not trust this package index."
         )
     if "(from versions: none)" in said:

@@ -166,6 +166,10 @@ def _current_config() -> dict[str, Callable[..., Any]]:
     return {
         "set_current_vllm_config": set_current_vllm_config,
         "get_current_vllm_config_or_none": lambda: current[-1],
+        # Releases before 0.14.0 have this: a config without a model if there is none.
+        "get_current_vllm_config": lambda: (
+            current[-1] or SimpleNamespace(model_config=None)
+        ),
     }
 
 

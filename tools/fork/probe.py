@@ -1,54 +1,87 @@
-"""Try the sampler of source trees where torch is all that is installed.
+"""Try the samplers of source trees where torch is all that is installed.
 
-Runs as a process of its own, under the torch to try; writes a JSON object to standard
-output. The upstream test runs as far as a sampler with stand-ins around it goes.
+Runs as a process of its own, under the torch to try. It is told, as a JSON object, by
+name the tree and the calls of each, and writes a JSON object to standard output.
 """
 
 import json
 import os
 import sys
+import tempfile
+import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from tools.fork import UPSTREAM_TEST, modules
 
-# Batch and vocabulary, in this order.
-CALLS = ((1, 32000), (2, 32000), (8, 128256), (8, 151936), (0, 151936))
-
 Json = dict[str, Any]
 
 
-def compilations(tree: Path) -> list[Json]:
-    """Gather logprobs in one batch after the other.
+def serve(tree: Path, calls: "list[tuple[int, int]]", caches: Path) -> Json:
+    """Construct a sampler as a worker does, then gather logprobs call by call.
 
     Args:
-        tree: The source tree whose ``Sampler.gather_logprobs`` to call.
+        tree: The source tree whose ``Sampler`` to use.
+        calls: Of each the batch and the vocabulary; the first one's is the model's.
+        caches: The folder for what is compiled.
 
     Returns:
-        For each of ``CALLS``, in ``compiled`` how often ``batched_count_greater_than``
-        was compiled for it, and in ``error`` what was raised, or None.
+        The ``device`` and the ``torch``; what happened ``ahead``, and in ``calls`` what
+        happened in each: how many functions were ``compiled``, the ``seconds`` it took,
+        and the ``error`` that it ended with, or None.
     """
     import torch
+    from torch._inductor import cpu_vec_isa, utils
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu":
+        # Asked once a process, by building and loading trial programs.
+        cpu_vec_isa.pick_vec_isa()
+    # Nothing that another tree has compiled, in memory or on disk.
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp(dir=caches)
+    torch._dynamo.reset()
+    utils.clear_caches()
+    loaded = modules.load(tree, device)
+    model = SimpleNamespace(runner_type="generate", get_vocab_size=lambda: calls[0][1])
+    samplers = []
+
+    def construct() -> None:
+        config = SimpleNamespace(model_config=model)
+        with loaded.config.set_current_vllm_config(config):
+            samplers.append(loaded.sampler.Sampler())
+
+    def gather(batch: int, vocabulary: int) -> Callable[[], Any]:
+        logprobs = torch.zeros(batch, vocabulary, device=device)
+        token_ids = torch.zeros(batch, dtype=torch.int64, device=device)
+        return lambda: samplers[0].gather_logprobs(logprobs, 3, token_ids)
+
+    ahead = _measure(construct)
+    with torch.inference_mode():
+        found = [_measure(gather(*call)) for call in calls]
+    return {
+        "device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
+        "torch": torch.__version__,
+        "ahead": ahead,
+        "calls": found,
+    }
+
+
+def _measure(call: Callable[[], Any]) -> Json:
     from torch._dynamo import utils
 
-    torch._dynamo.reset()
-    sampler = modules.load(tree).sampler.Sampler()
-    results = []
-    for batch, vocabulary in CALLS:
-        logprobs = torch.zeros(batch, vocabulary)
-        token_ids = torch.zeros(batch, dtype=torch.int64)
-        utils.clear_compilation_metrics()
-        error = None
-        try:
-            with torch.inference_mode():
-                sampler.gather_logprobs(logprobs, 3, token_ids)
-        except Exception as raised:
-            error = f"{type(raised).__name__}: {raised}".splitlines()[0]
-        names = [it.co_name for it in utils.get_compilation_metrics()]
-        compiled = names.count("batched_count_greater_than")
-        results.append({"compiled": compiled, "error": error})
-    return results
+    utils.clear_compilation_metrics()
+    error = None
+    start = time.perf_counter()
+    try:
+        call()
+    except Exception as raised:
+        error = f"{type(raised).__name__}: {raised}".splitlines()[0]
+    seconds = time.perf_counter() - start
+    compiled = len(utils.get_compilation_metrics())
+    return {"compiled": compiled, "seconds": seconds, "error": error}
 
 
 class _Outcomes:
@@ -62,7 +95,7 @@ class _Outcomes:
             self.counts[report.outcome] += 1
 
 
-def run_upstream_test(tree: Path) -> dict[str, int]:
+def run_upstream_test(tree: Path) -> "dict[str, int]":
     """Return how many tests of ``tree`` there are of each outcome."""
     import pytest
 
@@ -77,11 +110,12 @@ def run_upstream_test(tree: Path) -> dict[str, int]:
 if __name__ == "__main__":
     results = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    stock, *woven = map(Path, sys.argv[1:])
-    import torch
-
-    found: Json = {"torch": torch.__version__, "stock": compilations(stock)}
-    for fork in woven:
-        found["fork"] = compilations(fork)
-        found["test"] = run_upstream_test(fork)
-    json.dump(found, results)
+    trees = json.loads(sys.argv[1])
+    with tempfile.TemporaryDirectory() as caches:
+        answer: Json = {
+            name: serve(Path(tree), calls, Path(caches))
+            for name, (tree, calls) in trees.items()
+        }
+    if sys.argv[2:] == ["--test"]:
+        answer["test"] = run_upstream_test(Path(trees["fork"][0]))
+    json.dump(answer, results)

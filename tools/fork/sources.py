@@ -63,6 +63,12 @@ def woven_modules(overlay: Path, read: Read) -> dict[str, bytes]:
     raise ForkError("\n    ".join(["None of our sources fits:", *misfits]))
 
 
+def module_names(overlay: Path) -> list[str]:
+    """Return the paths of all modules that some set of ours touches."""
+    folders = [overlay, *overlay.glob("ports/*")]
+    return sorted({name for folder in folders for name in _sources(folder)})
+
+
 def _woven_source(folders: Sequence[Path], name: str, read: Read) -> bytes:
     """Weave what the folders have of one file; a later one's definitions go first."""
     woven = read(name)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from fake_release import FILES, git
-from tools.fork import ForkError, apply, cli
+from tools.fork import ForkError, apply
+from tools.fork import checkout as checkouts
 
 MODULE = "vllm/v1/sample/sampler.py"
 TEST = "tests/v1/sample/test_new.py"
@@ -30,10 +31,10 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 
 def test_twice_is_the_same_as_once(checkout: Path, overlay: Path) -> None:
-    assert apply.apply(checkout, overlay) == [TEST, MODULE]
+    assert checkouts.apply(checkout, overlay) == [TEST, MODULE]
     once = contents(checkout)
 
-    assert apply.apply(checkout, overlay) == []
+    assert checkouts.apply(checkout, overlay) == []
     assert contents(checkout) == once
     assert b"        mark(logprobs, 0)\n" in once[checkout / MODULE]
     assert git(checkout, "log", "--format=%s") == "upstream"
@@ -47,10 +48,10 @@ def test_uncommitted_work_is_left_alone_unless_told_otherwise(
     before = contents(checkout)
 
     with pytest.raises(ForkError, match=r"uncommitted work.*\n.*sampler\.py\nCommit"):
-        apply.apply(checkout, overlay)
+        checkouts.apply(checkout, overlay)
     assert contents(checkout) == before
 
-    apply.apply(checkout, overlay, force=True)
+    checkouts.apply(checkout, overlay, force=True)
     assert module.read_bytes().endswith(b"# mine\n")
     assert b"mark(" in module.read_bytes()
 
@@ -62,7 +63,7 @@ def test_a_test_of_the_same_name_that_is_not_committed_is_kept(
     (checkout / TEST).write_bytes(b"# mine\n")
 
     with pytest.raises(ForkError, match="uncommitted work"):
-        apply.apply(checkout, overlay)
+        checkouts.apply(checkout, overlay)
 
 
 def test_an_anchor_that_is_gone_leaves_everything_as_it_was(
@@ -74,7 +75,7 @@ def test_an_anchor_that_is_gone_leaves_everything_as_it_was(
     before = contents(checkout)
 
     with pytest.raises(ForkError, match="has no anchor left beside it"):
-        apply.apply(checkout, overlay)
+        checkouts.apply(checkout, overlay)
     assert contents(checkout) == before
 
 
@@ -92,15 +93,15 @@ def test_what_cannot_be_written_leaves_everything_as_it_was(
     before = contents(checkout)
 
     with pytest.raises(ForkError, match=r"cannot be written \(.+\), so nothing was"):
-        apply.apply(checkout, overlay)
+        checkouts.apply(checkout, overlay)
     assert contents(checkout) == before
 
 
 # An empty name is this repository, which has a vllm/ folder of its own.
 @pytest.mark.parametrize("place", ["", "/"])
 def test_what_is_no_checkout(place: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["apply", place]) == 1
-    assert "is no checkout of vLLM" in capsys.readouterr().err
+    assert apply.main(Path(place).absolute(), force=False, undo=False) == 1
+    assert "is neither checkout nor environment" in capsys.readouterr().err
 
 
 def test_says_what_was_done_and_what_comes_next(
@@ -109,15 +110,15 @@ def test_says_what_was_done_and_what_comes_next(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    plain = apply.apply
+    plain = checkouts.apply
     monkeypatch.setattr(
-        apply, "apply", lambda it, force: plain(it, overlay, force=force)
+        checkouts, "apply", lambda it, force: plain(it, overlay, force=force)
     )
 
-    assert cli.main(["apply", str(checkout)]) == 0
+    assert apply.main(checkout, force=False, undo=False) == 0
     said = capfd.readouterr().out
     assert "2 files changed" in said
     assert "not committed. Next: read `git diff`" in said
 
-    assert cli.main(["apply", str(checkout)]) == 0
+    assert apply.main(checkout, force=False, undo=False) == 0
     assert "already" in capfd.readouterr().out

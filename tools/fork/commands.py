@@ -1,0 +1,90 @@
+"""The commands: what each one runs."""
+
+import argparse
+import sys
+
+from benchmarks.variants import MERGED
+from tools.fork import (
+    ForkError,
+    build,
+    demo,
+    patch,
+    releases,
+    suite,
+    upstream_tests,
+)
+from tools.fork.bootstrap import ROOT, VENV
+from tools.fork.command import show
+from tools.fork.release import Release, described, of_release, reports
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run one command.
+
+    Args:
+        options: The command and its options, as `tools.fork.cli` parsed them.
+
+    Returns:
+        The exit status.
+    """
+    commands = {
+        "build": _build,
+        "demo": _demo,
+        "test": _test,
+        "test-upstream": _test_upstream,
+        "lint": _lint,
+        "patch": _patch,
+    }
+    try:
+        if options.command == "releases":
+            return releases.show()
+        if options.command == "bench":
+            return _bench(options.quick)
+        return commands[options.command](described(options.release or None))
+    except ForkError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+
+
+def _build(release: Release) -> int:
+    made = build.make(release)
+    fork, venv = made.fork.relative_to(ROOT), VENV.relative_to(ROOT)
+    print(f"The fork is in {fork}/ and installed in {venv}/.")
+    return 0
+
+
+def _demo(release: Release) -> int:
+    return demo.show(release, build.make(release), reports(release))
+
+
+def _test(release: Release) -> int:
+    return suite.run(release, reports(release))
+
+
+def _test_upstream(release: Release) -> int:
+    return upstream_tests.show(build.make(release), reports(release))
+
+
+def _patch(release: Release) -> int:
+    # pip needs its torch to fetch any release.
+    build.make(described(None))
+    made = build.make_trees(release)
+    target = of_release(ROOT / "dist", release)
+    written = patch.make(release, made, reports(release), target)
+    print("\n".join(["Written:", *(f"    {it.relative_to(ROOT)}" for it in written)]))
+    print(
+        "Next: read both; the description has two questions that are yours to answer. "
+        f"In a checkout of vLLM at {release.tag}: git am --keep-non-patch <the patch>"
+    )
+    return 0
+
+
+def _bench(quick: bool) -> int:
+    build.make(described(None))
+    build.make_trees(described(MERGED))
+    options = ["--quick"] if quick else []
+    return show([VENV / "bin/python", "-m", "benchmarks", *options], ROOT)
+
+
+def _lint(release: Release) -> int:
+    return show([VENV / "bin/pre-commit", "run", "--all-files"], ROOT)
