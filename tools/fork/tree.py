@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
-from tools.fork.command import run
+from tools.fork.command import finish, run
 from tools.fork.release import Release
 from tools.fork.sources import woven
 from tools.fork.unpack import unpack_sdist
@@ -138,10 +138,20 @@ def format_patch(tree: Path, folder: Path) -> Path:
 
 def changed_lines(tree: Path, base: str) -> str:
     """Return how many lines of the modules our commit changes, as "19 + 8"."""
-    numbers = [
-        line.split("\t")[:2]
-        for line in _git(tree, "diff", "--numstat", base, "HEAD", "vllm").splitlines()
-    ]
+    return _summed(_git(tree, "diff", "--numstat", base, "HEAD", "vllm"))
+
+
+def changed_lines_beside(stock: Path, fork: Path) -> str:
+    """Return the same for two folders that are not in git."""
+    program = ["git", "diff", "--no-index", "--numstat", stock / "vllm", fork / "vllm"]
+    _, printed = finish(
+        program, stock, {}
+    )  # its status says that there is a difference
+    return _summed(printed)
+
+
+def _summed(numstat: str) -> str:
+    numbers = [line.split("\t")[:2] for line in numstat.splitlines()]
     added, removed = (sum(map(int, column)) for column in zip(*numbers, strict=True))
     return f"{added} + {removed}"
 
