@@ -143,10 +143,9 @@ def changed_lines(tree: Path, base: str) -> str:
 
 def changed_lines_beside(stock: Path, fork: Path) -> str:
     """Return the same for two folders that are not in git."""
-    program = ["git", "diff", "--no-index", "--numstat", stock / "vllm", fork / "vllm"]
-    _, printed = finish(
-        program, stock, {}
-    )  # its status says that there is a difference
+    both = (str(it / "vllm") for it in (stock, fork))
+    # Its status says that there is a difference.
+    _, printed = finish(["git", "diff", "--no-index", "--numstat", *both], stock, {})
     return _summed(printed)
 
 
