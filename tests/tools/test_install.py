@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +65,17 @@ def test_with_a_gpu_the_ordinary_torch_is_installed(
 ) -> None:
     monkeypatch.setattr(install, "device", lambda: "cuda")
 
-    install.install_torch(RELEASE)
+    install.install_torch(replace(RELEASE, torch_cpu="0.2"))
 
     ((words, _),) = told
     assert words[0] == "torch==0.1"
+
+
+def test_a_release_may_have_another_torch_on_a_cpu(told: list[Any]) -> None:
+    install.install_torch(replace(RELEASE, torch_cpu="0.2"))
+
+    ((words, _),) = told
+    assert "torch==0.2" in words
 
 
 @pytest.mark.parametrize(
@@ -96,12 +104,14 @@ def test_requirements_of_the_device(
 
     requirements = tmp_path / f"requirements/{device}.txt"
     requirements.parent.mkdir()
-    requirements.write_text(asked)
+    requirements.write_text(f"--extra-index-url an-index\n-r common.txt\n{asked}")
 
     install.install_requirements(RELEASE, tmp_path)
 
     ((words, _),) = told
-    assert words[-2:] == ["-r", str(requirements)]
+    told_of = f"-r {requirements.parent}/common.txt\n{asked}"
+    assert words[-2] == "-r"
+    assert Path(words[-1]).read_text() == told_of
     assert Path(words[words.index("--overrides") + 1]).read_text() == versions
     assert Path(words[words.index("--excludes") + 1]).read_text() == left_out
 

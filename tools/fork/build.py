@@ -49,7 +49,8 @@ def make(release: Release) -> Trees:
     install.check_system()
     device = install.device()
     digests = [it for found in release.digests.values() for it in found]
-    inputs = "\n".join([sys.version, str(ROOT), release.torch, device, *digests])
+    versions = sys.version, release.torch_on(device)
+    inputs = "\n".join([*versions, str(ROOT), device, *digests])
     generated = trees(release).fork / "vllm/_version.py"
     if install.installed(inputs) and generated.exists():
         made = make_trees(release)

@@ -96,8 +96,9 @@ def install_torch(release: Release, *options: Word) -> None:
     Raises:
         ForkError: No network, or no such torch for this Python.
     """
-    wanted = [*options, f"torch=={release.torch}", *build_requirements()]
-    with step(f"torch {release.torch}, and what upstream builds with"):
+    version = release.torch_on(device())
+    wanted = [*options, f"torch=={version}", *build_requirements()]
+    with step(f"torch {version}, and what upstream builds with"):
         if not (device() == "cpu" and _install_cpu_torch(wanted)):
             _pip("torch could not be installed; uv said:", *wanted)
     print(f"    {_describe_torch()}")
@@ -130,17 +131,22 @@ def install_requirements(release: Release, tree: Path, *options: Word) -> None:
     # The CPU build of torch has a version of its own, and its companions, which
     # nothing here uses, are not on every index or need the ordinary build.
     overrides, excludes = VENV / "overrides.txt", VENV / "excludes.txt"
-    versions = [f"torch=={release.torch}"]
-    requirements = tree / "requirements" / f"{device()}.txt"
-    if "triton @" in requirements.read_text():
+    versions = [f"torch=={release.torch_on(device())}"]
+    theirs = tree / "requirements" / f"{device()}.txt"
+    text = theirs.read_text()
+    if "triton @" in text:
         # A build for a CPU that is on no index; vLLM only looks at triton there, so
         # that the ordinary one does.
         versions.append("triton")
     overrides.write_text("\n".join(versions))
     companions = ["torchaudio", "torchcodec", "torchvision"]
     excludes.write_text("\n".join(companions if device() == "cpu" else []))
+    # Which index to ask is this machine's business.
+    lines = [it for it in text.splitlines() if not it.startswith("--")]
+    requirements = VENV / theirs.name
+    requirements.write_text("\n".join(lines).replace("-r ", f"-r {theirs.parent}/"))
     wanted: list[Word] = ["--overrides", overrides, "--excludes", excludes]
-    with step(f"what vLLM asks for ({requirements.name})"):
+    with step(f"what vLLM asks for ({theirs.name})"):
         failure = "vLLM's requirements could not be installed; uv said:"
         _pip(failure, *options, *wanted, "-r", requirements)
 

