@@ -1,4 +1,4 @@
-"""Run a measurement in a process of its own, with its own compiler cache."""
+"""Run a measurement in a process of its own."""
 
 import importlib
 import json
@@ -13,13 +13,13 @@ from tools.fork.bootstrap import ROOT
 from tools.fork.command import environment
 
 
-def call(module: str, request: dict[str, Any], cache: Path, log: Path) -> Any:
+def call(module: str, request: dict[str, Any], env: dict[str, str], log: Path) -> Any:
     """Call ``measure`` of a module of benchmarks in a fresh process.
 
     Args:
         module: Its name in this package.
         request: The arguments, which JSON must be able to hold.
-        cache: Where Inductor keeps what it compiled; an empty folder is a cold cache.
+        env: What to add to the environment.
         log: A file for what the process prints.
 
     Returns:
@@ -28,13 +28,12 @@ def call(module: str, request: dict[str, Any], cache: Path, log: Path) -> Any:
     Raises:
         ForkError: It failed.
     """
-    env = environment({"TORCHINDUCTOR_CACHE_DIR": str(cache)})
     program = [sys.executable, "-m", "benchmarks.child", module]
     with log.open("w") as errors:
         done = subprocess.run(
             program,
             cwd=ROOT,
-            env=env,
+            env=environment(env),
             input=json.dumps(request),
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import child, engine, machine, steady
+from benchmarks import child, engine, machine, server, steady, trainer
 from benchmarks.variants import COMPILED
 from tools.fork.command import step
 
-PARTS = ("cpu", "cuda", "engine")
+PARTS = ("cpu", "cuda", "engine", "trainer", "server")
 # What to count compilations in.
 CELLS = [
     {"level": level, "rows": rows, "dtype": dtype, "mode": mode}
@@ -51,7 +51,7 @@ class Planner:
     Attributes:
         quick: Whether to do only what shows that all is well.
         report: The folder for results and logs.
-        scratch: An empty folder for Inductor's caches.
+        scratch: An empty folder for compilers' caches and what else is made.
     """
 
     quick: bool
@@ -73,6 +73,19 @@ class Planner:
             for variant in engine.SERVED:
                 run = partial(engine.measure, variant, self.report)
                 yield Step("engine", f"the engine, {variant}", 60, run)
+        if not self.quick:
+            yield from self._in_use(parts)
+
+    def _in_use(self, parts: list[str]) -> Iterator[Step]:
+        """Yield what a restart is part of: with an empty cache, and with it filled."""
+        measures = {"trainer": (trainer.measure, 70), "server": (server.measure, 100)}
+        for part in [it for it in measures if it in parts]:
+            measure, seconds = measures[part]
+            for variant in engine.SERVED:
+                for cache in ("cold", "warm"):
+                    title = f"the {part}, {variant}, {cache} cache"
+                    run = partial(measure, variant, cache, self.scratch, self.report)
+                    yield Step(part, title, seconds, run)
 
     def _compilations(self, device: str) -> Iterator[Step]:
         # Apart for their times; counts may share a process, which takes long to start.
@@ -121,7 +134,8 @@ class Planner:
         name = f"{module}-{device}"
         request = {**request, "device": device}
         log = self.report / f"{name}.log"
-        run = partial(child.call, module, request, self.scratch / folder, log)
+        cache = {"TORCHINDUCTOR_CACHE_DIR": str(self.scratch / folder)}
+        run = partial(child.call, module, request, cache, log)
         return Step(name, f"{title}, {device}", seconds, run)
 
 

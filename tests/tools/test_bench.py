@@ -225,23 +225,28 @@ def steps(parts: list[str], quick: bool, folder: Path) -> list[plan.Step]:
 
 
 def test_a_full_run_measures_everything(tmp_path: Path) -> None:
-    found = steps(["cpu", "cuda", "engine"], False, tmp_path)
+    found = steps([*plan.PARTS], False, tmp_path)
 
     assert {it.file for it in found} == {
         *(f"{what}-cpu" for what in ("compilations", "steady", "memory")),
         *(f"{what}-cuda" for what in ("compilations", "steady", "memory")),
-        "engine",
+        *("engine", "trainer", "server"),
     }
     assert len([it for it in found if it.file == "compilations-cpu"]) == 6
+    assert [it.title for it in found if it.file == "server"] == [
+        f"the server, {variant}, {cache} cache"
+        for variant in ("stock", "fork")
+        for cache in ("cold", "warm")
+    ]
 
 
 def test_a_quick_run_compiles_each_variant() -> None:
-    found = steps(["cpu", "engine"], True, Path())
+    found = steps([*plan.PARTS], True, Path())
 
     assert [it.title for it in found if it.file == "compilations-cpu"] == [
         "compilations, stock, merged, fork, cold cache, cpu"
     ]
-    assert "engine" not in {it.file for it in found}
+    assert not {"engine", "trainer", "server"} & {it.file for it in found}
 
 
 def test_time_left_goes_by_the_steps_that_are_done() -> None:
@@ -292,17 +297,18 @@ def test_a_measurement_runs_in_a_process_of_its_own(
     (package / "one.py").write_text(
         "import os\n"
         "def measure(number):\n"
-        "    os.system('echo noise')\n"
+        "    os.system('echo $SAID')\n"
         "    return {'half': 6 / number}\n"
     )
     monkeypatch.setattr(child, "ROOT", tmp_path)
     monkeypatch.setenv("PYTHONPATH", ":".join(it for it in sys.path if it))
     log = tmp_path / "log"
 
-    assert child.call("one", {"number": 2}, tmp_path, log) == {"half": 3.0}
+    env = {"SAID": "noise"}
+    assert child.call("one", {"number": 2}, env, log) == {"half": 3.0}
     assert log.read_text() == "noise\n"
     with pytest.raises(ForkError, match="ZeroDivisionError"):
-        child.call("one", {"number": 0}, tmp_path, log)
+        child.call("one", {"number": 0}, env, log)
 
 
 def test_the_trees_to_compare_are_made_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,13 +59,8 @@ def run(
     results: Json = {"groups": []}
     with tempfile.TemporaryDirectory() as empty, log.open("w") as errors:
         env = {
-            "PYTHONPATH": str(tree),
-            "TORCHINDUCTOR_CACHE_DIR": str(cache or empty),
-            "VLLM_CACHE_ROOT": str(cache or empty),
+            **settings(tree, cache or Path(empty)),
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-            "VLLM_CPU_KVCACHE_SPACE": "1",
-            "VLLM_NO_USAGE_STATS": "1",
-            "HF_HUB_OFFLINE": "1",
             **_ALLOCATOR,
         }
         process = subprocess.Popen(
@@ -93,6 +88,23 @@ def run(
         last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise ForkError(f"The engine failed on {variant}; {log} ends:\n{last}")
     return results
+
+
+def settings(tree: Path, cache: Path) -> dict[str, str]:
+    """Return the environment for a vLLM that needs no network.
+
+    Args:
+        tree: The source tree to run from.
+        cache: Where compilers find what they compiled before; empty is a cold cache.
+    """
+    return {
+        "PYTHONPATH": str(tree),
+        "TORCHINDUCTOR_CACHE_DIR": str(cache),
+        "VLLM_CACHE_ROOT": str(cache),
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "HF_HUB_OFFLINE": "1",
+    }
 
 
 def of_sampling(groups: list[Json]) -> Iterator[Json]:

@@ -71,7 +71,7 @@ def serve(setup: Json, groups: list[list[Json]]) -> Iterator[Json]:
         "torch": torch.__version__,
         "device": current_platform.device_type,
         "seconds": time.perf_counter() - start,
-        "compilations": _compilations(),
+        "compilations": compilations(),
     }
     yield {"loaded": loaded}
     for group in groups:
@@ -104,7 +104,7 @@ def _generate(engine: Any, group: list[Json]) -> Json:
     return {
         "batch": len(group),
         "seconds": seconds,
-        "compilations": _compilations(),
+        "compilations": compilations(),
         "times": times,
         "outputs": [
             {
@@ -118,8 +118,8 @@ def _generate(engine: Any, group: list[Json]) -> Json:
     }
 
 
-def _compilations() -> list[Json]:
-    """Return what was compiled since the metrics were cleared."""
+def compilations() -> list[Json]:
+    """Return what this process has compiled since its metrics were cleared."""
     from torch._dynamo import utils
 
     import vllm

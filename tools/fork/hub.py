@@ -89,7 +89,7 @@ def make_hub(hub: Path, texts: Iterable[Path]) -> None:
         if all(snapshot(hub, name, revision).exists() for name in names):
             continue
         with tempfile.TemporaryDirectory(dir=hub) as files:
-            _make_model(Path(files), architecture, words)
+            make_model(Path(files), architecture, words)
             for name in names:
                 place(Path(files), hub, name, revision)
 
@@ -121,8 +121,14 @@ def place(files: Path, hub: Path, name: str, revision: str) -> None:
     partial.rename(target)
 
 
-def _make_model(folder: Path, architecture: str, words: Sequence[str]) -> None:
-    """Make one model with transformers' own classes, the same every time."""
+def make_model(folder: Path, architecture: str, words: Sequence[str]) -> None:
+    """Make one model with transformers' own classes, the same every time.
+
+    Args:
+        folder: An empty folder, for configuration, weights and tokenizer.
+        architecture: One of ARCHITECTURES.
+        words: The texts whose words the tokenizer learns.
+    """
     import torch
     import transformers
 
