@@ -8,10 +8,11 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from benchmarks import plan, report
-from benchmarks.summary import find_problems
+from benchmarks import in_use, plan, report, summary
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
 
@@ -23,7 +24,8 @@ def main(arguments: list[str]) -> int:
         arguments: As typed after ``python -m benchmarks``.
 
     Returns:
-        The exit status: 0 if each variant compiled as often as it should.
+        The exit status: 0 if each variant compiled as often as it should, and what
+        else was counted or compared is as it should be.
 
     Raises:
         ForkError: A measurement failed.
@@ -47,12 +49,22 @@ def main(arguments: list[str]) -> int:
     problems = [
         problem
         for name, content in measured.items()
-        if name.startswith("compilations")
-        for problem in find_problems(content["results"])
+        for problem in _find_problems(name, content["results"])
     ]
     print("\n" + "\n".join(problems or report.summary(kept)))
     print(f"\nThe report: {docs.relative_to(ROOT)}/results.md")
     return 1 if problems else 0
+
+
+def _find_problems(name: str, results: list[dict[str, Any]]) -> Iterable[str]:
+    """Return what the counts of one kind of results do not show that they should."""
+    if name.startswith("compilations"):
+        return summary.find_problems(results)
+    finders = {
+        "trainer": in_use.problems_of_trainer,
+        "server": in_use.problems_of_server,
+    }
+    return finders[name](results) if name in finders else ()
 
 
 def _parts_here() -> list[str]:

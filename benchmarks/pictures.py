@@ -4,7 +4,10 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+from benchmarks import in_use
+
 _COLOURS = {"fork/stock": "#2e86ab", "fork/merged": "#d1495b"}
+_WAVES = 26  # of the server's: what can be new to it comes early
 _STALL, _OTHER = "#d1495b", "#9aa5b1"
 
 Json = dict[str, Any]
@@ -67,6 +70,98 @@ def draw_stalls(result: Json, path: Path) -> None:
     )
     axes[-1].set_xlabel("steps of the rollout, by group; red: slower while compiling")
     figure.suptitle(_title(result["machine"]))
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def draw_training(result: Json, path: Path) -> None:
+    """Draw the seconds of each step with a cold cache, a variant above the other.
+
+    Args:
+        result: The content of trainer.json.
+        path: The PNG file to write.
+    """
+    runs = {}
+    for run in _of_cache(result, "cold"):
+        runs[run["variant"]] = run, [it["seconds"] for it in run["steps"]]
+    labels = [str(number) for number in range(1, 1 + len(run["steps"]))]
+    title = f"A trainer: GRPO with TRL {run['trl']}"
+    axis_label = "steps of training; red: vLLM's sampler was compiled meanwhile"
+    _draw_in_use(result, title, runs, labels, "seconds a step", axis_label, path)
+
+
+def draw_serving(result: Json, cache: str, path: Path) -> None:
+    """Draw the longest wait for a token by wave, a variant above the other.
+
+    Args:
+        result: The content of server.json.
+        cache: ``cold``, or ``warm``: after a restart.
+        path: The PNG file to write.
+    """
+    runs = {}
+    for run in _of_cache(result, cache):
+        waves = in_use.waves(run)[:_WAVES]
+        runs[run["variant"]] = run, [it["wait"] for it in waves]
+    labels = [str(it["size"]) for it in waves]
+    title = "A server" if cache == "cold" else "A server after a restart"
+    axis_label = (
+        f"requests at once, the first {len(waves)} waves; red: vLLM's sampler was "
+        "compiled meanwhile"
+    )
+    what = "seconds, longest wait\nfor a token"
+    _draw_in_use(result, title, runs, labels, what, axis_label, path)
+
+
+def _of_cache(result: Json, cache: str) -> list[Json]:
+    return [it for it in result["results"] if it["cache"] == cache]
+
+
+def _draw_in_use(
+    result: Json,
+    title: str,
+    runs: dict[str, tuple[Json, list[float]]],
+    labels: list[str],
+    what: str,
+    axis_label: str,
+    path: Path,
+) -> None:
+    """Draw bars, red where something of the sampling step was compiled meanwhile.
+
+    Args:
+        result: The content of a JSON, for its machine.
+        title: What was run.
+        runs: By variant, its result, and the seconds of each bar.
+        labels: A bar each.
+        what: What a bar shows.
+        axis_label: What is told apart by bars.
+        path: The PNG file to write.
+    """
+    pyplot = _pyplot()
+    figure, axes = pyplot.subplots(
+        len(runs), figsize=(9, 5), sharex=True, sharey=True, layout="constrained"
+    )
+    top = max(it for _, bars in runs.values() for it in bars)
+    for axis, (variant, (run, bars)) in zip(axes, runs.items(), strict=True):
+        compiled = in_use.compiled(run)
+        places = {it["place"] - 1 for it in compiled}
+        colours = [_STALL if it in places else _OTHER for it in range(len(bars))]
+        axis.bar(range(len(bars)), bars, 0.8, color=colours)
+        for place in [it for it in places if it < len(bars)]:
+            label = f"{bars[place]:.2f} s"
+            axis.text(place, bars[place] + top / 40, label, ha="center", fontsize=9)
+        axis.set_ylim(0, 1.15 * top)
+        axis.margins(x=0.02)
+        axis.set_ylabel(what)
+        axis.set_title(
+            f"{variant}: {len(compiled)} compilations in the middle of its work "
+            f"(start-up before: {run['started']:.0f} s)",
+            loc="left",
+            fontweight="bold",
+        )
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[-1].set_xticks(range(len(labels)), labels)
+    axes[-1].set_xlabel(axis_label)
+    figure.suptitle(f"{title}: {_title(result['machine'])}", fontsize=10)
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import pictures
+from benchmarks import pictures, report_in_use
 from benchmarks.summary import (
     LIMITS,
     OP,
@@ -16,6 +16,7 @@ from benchmarks.summary import (
     limits_for,
     lost,
     percentile,
+    why,
 )
 from benchmarks.variants import COMPILED, MERGED, VARIANTS
 from tools.fork import markdown
@@ -39,7 +40,8 @@ that it leaves in `build/report/`. Compared are, in one process and in turn:
 - **eager**: stock with `(x >= values).sum(-1)`, not compiled;
 - **limit**: stock with `x.sum(-1)`: one read of the same memory, and no comparison.
 
-Only the sampler of each tree is loaded, and one torch runs them all.
+Only the sampler of each tree is loaded, and one torch runs them all. The engine, a
+trainer and a server run the whole of stock and of the fork.
 """
 
 _COMPILATIONS = f"""
@@ -109,6 +111,11 @@ def write(results: Results, folder: Path) -> None:
     (folder / "results.md").write_text(text(results))
     if "engine" in results:
         pictures.draw_stalls(results["engine"], folder / "stalls.png")
+    if "trainer" in results:
+        pictures.draw_training(results["trainer"], folder / "trainer.png")
+    if "server" in results:
+        pictures.draw_serving(results["server"], "cold", folder / "server.png")
+        pictures.draw_serving(results["server"], "warm", folder / "restart.png")
     for name in ("steady-cpu", "steady-cuda"):
         if name in results:
             pictures.draw_ratios(results[name], folder / f"{name}.png")
@@ -130,6 +137,10 @@ def text(results: Results) -> str:
         *_section(results, "## Steady state", "steady-cpu", _steady),
         *_section(results, "## Memory", "memory-cpu", _memory),
         *_section(results, "## The engine", "engine", _engine),
+        *_section(results, "## A trainer", "trainer", report_in_use.trainer),
+        *_section(
+            results, "## A server, and its restart", "server", report_in_use.server
+        ),
         "## GPU",
         "Measured by `python -m benchmarks cuda`.",
         *_section(results, "### Compilations", "compilations-cuda", _compiling),
@@ -171,6 +182,8 @@ def summary(results: Results) -> list[str]:
         "steady-cuda": ("Steady state on a GPU", _short_steady),
         "memory-cpu": ("Memory", _short_memory),
         "engine": ("The engine", _short_engine),
+        "trainer": ("A trainer", report_in_use.short_trainer),
+        "server": ("A server", report_in_use.short_server),
     }.items():
         found = results.get(name)
         lines += short(title, found) if found else [f"{title}: {_NONE}."]
@@ -240,12 +253,9 @@ def _reasons(cells: _Cells) -> Iterator[str]:
     for key in [it for it in cells if it[:3] == _PLAIN]:
         for call in cells[key]["calls"]:
             for it in call["compilations"] if call["batch"] is not None else ():
-                # What comes behind "#" is where in the source that was decided.
-                reason = str(it["reason"]).split("  #")[0].split(": ", 1)[-1]
-                why = f"`{reason}`" if it["reason"] else "its first call"
                 error = f"**{call['error'].split(' - ')[0]}** " if call["error"] else ""
                 where = f"{call['batch']} x {call['vocabulary']}"
-                found.setdefault(f"{key[3]}: {error}{why}", []).append(where)
+                found.setdefault(f"{key[3]}: {error}{why(it)}", []).append(where)
     for reason, places in found.items():
         yield f"{reason}, at {', '.join(places)}"
 

@@ -80,6 +80,13 @@ def lost(cell: Json) -> float:
     )
 
 
+def why(compilation: Json) -> str:
+    """Return why something was compiled, for a person."""
+    # What comes behind "#" is where in the source that was decided.
+    reason = str(compilation["reason"]).split("  #")[0].split(": ", 1)[-1]
+    return f"`{reason}`" if compilation["reason"] else "its first call"
+
+
 def find_problems(results: list[Json]) -> Iterator[str]:
     """Yield, a sentence each, where the compilations are not what we say they are.
 
