@@ -64,6 +64,9 @@ class Planner:
         Args:
             parts: Of PARTS; others have no steps.
         """
+        # First, for TRL comes from the package index: where there is none, say so early.
+        if not self.quick:
+            yield from self._in_use(parts)
         for device in [it for it in ("cpu", "cuda") if it in parts]:
             yield from self._compilations(device)
             yield from self._steady(device)
@@ -73,11 +76,9 @@ class Planner:
             for variant in engine.SERVED:
                 run = partial(engine.measure, variant, self.report)
                 yield Step("engine", f"the engine, {variant}", 60, run)
-        if not self.quick:
-            yield from self._in_use(parts)
 
     def _in_use(self, parts: list[str]) -> Iterator[Step]:
-        """Yield what a restart is part of: with an empty cache, and with it filled."""
+        """Yield the steps of those that people run: with a cache empty, then filled."""
         measures = {"trainer": (trainer.measure, 70), "server": (server.measure, 100)}
         for part in [it for it in measures if it in parts]:
             measure, seconds = measures[part]
