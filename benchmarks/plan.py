@@ -64,7 +64,7 @@ class Planner:
         Args:
             parts: Of PARTS; others have no steps.
         """
-        # First, for TRL comes from the package index: where there is none, say so early.
+        # First, to fail early: TRL comes from the package index.
         if not self.quick:
             yield from self._in_use(parts)
         for device in [it for it in ("cpu", "cuda") if it in parts]:

@@ -233,6 +233,7 @@ def test_a_full_run_measures_everything(tmp_path: Path) -> None:
         *("engine", "trainer", "server"),
     }
     assert len([it for it in found if it.file == "compilations-cpu"]) == 6
+    assert found[0].file == "trainer"  # what needs a network
     assert [it.title for it in found if it.file == "server"] == [
         f"the server, {variant}, {cache} cache"
         for variant in ("stock", "fork")
