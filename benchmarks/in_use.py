@@ -24,7 +24,7 @@ def compiled(run: Json) -> list[Json]:
 
     Returns:
         The compilations, each with its ``place``: the step that it was in, or the wave
-        during or after which it came, counted from 1.
+        during or after which it came, counted from 1; 0 is before the first.
     """
     if "steps" in run:
         return [

@@ -146,7 +146,7 @@ def _draw_in_use(
         places = {it["place"] - 1 for it in compiled}
         colours = [_STALL if it in places else _OTHER for it in range(len(bars))]
         axis.bar(range(len(bars)), bars, 0.8, color=colours)
-        for place in [it for it in places if it < len(bars)]:
+        for place in [it for it in places if 0 <= it < len(bars)]:
             label = f"{bars[place]:.2f} s"
             axis.text(place, bars[place] + top / 40, label, ha="center", fontsize=9)
         axis.set_ylim(0, 1.15 * top)

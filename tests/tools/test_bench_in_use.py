@@ -77,6 +77,15 @@ def test_only_the_sampling_step_after_start_up_counts() -> None:
     assert in_use.compiled(serving("fork", "cold")) == []
 
 
+def test_what_comes_before_the_first_wave_counts() -> None:
+    run = serving("stock", "cold")
+    run["compilations"][0]["start"] = 0.25
+    for it in run["requests"]:
+        it["sent"] += 0.5
+
+    assert [it["place"] for it in in_use.compiled(run)] == [0, 1, 3]
+
+
 def test_a_wave_waits_as_long_as_its_longest_wait() -> None:
     waves = in_use.waves(serving("stock", "cold"))
 
