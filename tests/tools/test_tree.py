@@ -178,6 +178,7 @@ def test_a_killed_build_recovers(
     assert git(made.fork, "rev-list", "--count", "HEAD") == "2"
 
 
+NEWER = SAMPLER.replace(b"# Upstream's comment.", b"values = ask()")
 # It asks for a statement that only the newer release has.
 PORT = OVERLAY.replace(b"mark(", b"port(").replace(
     b"        ...\n        # Ours.",
@@ -193,13 +194,75 @@ def test_a_port_is_woven_where_it_fits_and_holds_only_what_differs(
     port.write_bytes(PORT)
     other = "vllm/other.py"
     (overlay / other).write_bytes(b"import a\n")
-    newer = SAMPLER.replace(b"# Upstream's comment.", b"values = ask()")
     files = {MODULE: SAMPLER, other: b"import b\n"}
 
     assert b"mark(logprobs" in woven(overlay, files.get)[MODULE]
-    found = woven(overlay, {**files, MODULE: newer}.get)
+    found = woven(overlay, {**files, MODULE: NEWER}.get)
     assert b"port(logprobs" in found[MODULE]
     assert found[other] == b"import a\nimport b\n"
+
+
+def test_a_port_builds_on_the_one_before_it(overlay: Path) -> None:
+    files = {MODULE: SAMPLER, "vllm/other.py": b"import b\n"}
+    ports = {
+        "10.0.0": b"def old(): pass\n\n\ndef new(): pass\n",
+        "11.0.0": b"def new(): return 1\n",
+    }
+    for version, content in ports.items():
+        port = overlay / "ports" / version / "vllm/other.py"
+        port.parent.mkdir(parents=True)
+        port.write_bytes(content)
+
+    found = woven(overlay, files.get)["vllm/other.py"]
+
+    assert found == b"import b\n\n\ndef old(): pass\n\n\ndef new(): return 1\n"
+
+
+TEST = "tests/v1/sample/test_new.py"
+# A port's addition to a test that upstream has from the port's release on.
+ADDED = b"def test_theirs(*_: ...): ...\n\n\ndef test_ours():\n    pass\n"
+
+
+@pytest.fixture
+def ported(overlay: Path) -> Path:
+    """The overlay with a port for a release that has a test of its own."""
+    for name, content in ((MODULE, PORT), (TEST, ADDED)):
+        port = overlay / "ports/10.0.0" / name
+        port.parent.mkdir(parents=True)
+        port.write_bytes(content)
+    return overlay
+
+
+def test_a_ports_test_is_added_to_upstreams(ported: Path) -> None:
+    theirs = b"import b\n\n\ndef test_theirs():\n    b()\n"
+    files = {MODULE: NEWER, TEST: theirs}
+
+    found = woven(ported, files.get)
+
+    assert found[TEST] == theirs + b"\n\ndef test_ours():\n    pass\n"
+    assert woven(ported, {**files, **found}.get) == {}
+    with pytest.raises(ForkError, match=r"test_new\.py: in `test_theirs`, .* is gone"):
+        woven(ported, {**files, TEST: b"import b\n"}.get)
+
+
+@pytest.mark.parametrize("module", [SAMPLER, NEWER], ids=["pinned", "newer"])
+def test_where_upstream_has_no_test_ours_goes_as_it_is(
+    ported: Path, module: bytes
+) -> None:
+    files = {MODULE: module}
+
+    found = woven(ported, files.get)
+
+    assert found[TEST] == (ported / TEST).read_bytes()
+    assert woven(ported, {**files, **found}.get) == {}
+
+
+def test_for_the_pinned_release_ours_replaces_what_was_woven_before(
+    ported: Path,
+) -> None:
+    files = {MODULE: SAMPLER, TEST: b"def test_of_ours_then(): pass\n"}
+
+    assert woven(ported, files.get)[TEST] == (ported / TEST).read_bytes()
 
 
 def test_where_no_port_fits_each_reason_is_told(overlay: Path) -> None:

@@ -24,9 +24,9 @@ def woven(overlay: Path, read: Read) -> dict[str, bytes]:
     Raises:
         ForkError: The change does not fit.
     """
-    result = woven_modules(overlay, read)
-    for path in sorted(overlay.glob("tests/v1/**/*.py")):
-        result[path.relative_to(overlay).as_posix()] = path.read_bytes()
+    folders, result = _newest_that_fits(overlay, read)
+    for name in {it for folder in folders for it in _sources(folder, "tests/v1")}:
+        result[name] = _woven_test(folders, name, read)
     return {
         name: content
         for name, content in sorted(result.items())
@@ -38,8 +38,9 @@ def woven_modules(overlay: Path, read: Read) -> dict[str, bytes]:
     """Weave the newest set of sparse sources that fits.
 
     A port, for the releases from the one that it is named for, holds the definitions
-    that differ from those in ``vllm/``, which are the pinned release's. Each set asks
-    for something that the releases before it lack, so it fits none of them.
+    that differ from those of the port before it, or else of ``vllm/``, which is for the
+    pinned release; one for older releases, what differs from ``vllm/``. Each asks for
+    something that the releases before it lack, so it fits none of them.
 
     Args:
         overlay: As in `woven`.
@@ -51,13 +52,23 @@ def woven_modules(overlay: Path, read: Read) -> dict[str, bytes]:
     Raises:
         ForkError: No set fits.
     """
-    ports = [*overlay.glob("ports/*"), overlay]
+    return _newest_that_fits(overlay, read)[1]
+
+
+def _newest_that_fits(
+    overlay: Path, read: Read
+) -> tuple[Sequence[Path], dict[str, bytes]]:
+    """Return the folders of that set, the overlay first, and the woven modules."""
+    ports = [overlay, *overlay.glob("ports/*")]
+    ports.sort(key=partial(_numbers, overlay))
+    pinned = ports.index(overlay)
     misfits = []
-    for port in sorted(ports, key=partial(_numbers, overlay), reverse=True):
-        folders = [overlay] if port == overlay else [overlay, port]
+    for at, port in reversed([*enumerate(ports)]):
+        folders = ports[pinned : at + 1] or [overlay, port]
         try:
             names = {it for folder in folders for it in _sources(folder)}
-            return {name: _woven_source(folders, name, read) for name in sorted(names)}
+            modules = {it: _woven_source(folders, it, read) for it in sorted(names)}
+            return folders, modules
         except ForkError as error:
             misfits.append(f"{port.relative_to(overlay).as_posix()}/vllm: {error}")
     raise ForkError("\n    ".join(["None of our sources fits:", *misfits]))
@@ -87,8 +98,17 @@ def _woven_source(folders: Sequence[Path], name: str, read: Read) -> bytes:
     return woven
 
 
-def _sources(folder: Path) -> list[str]:
-    found = folder.glob("vllm/**/*.py")
+def _woven_test(folders: Sequence[Path], name: str, read: Read) -> bytes:
+    """Weave what ports add to a test of upstream's; without one, ours goes as it is."""
+    ours = on_disk(folders[0], name)
+    ports = [it for it in folders[1:] if (it / name).exists()]
+    if ours is not None and (not ports or read(name) in (None, ours)):
+        return ours
+    return _woven_source(ports, name, read)
+
+
+def _sources(folder: Path, where: str = "vllm") -> list[str]:
+    found = folder.glob(f"{where}/**/*.py")
     return [path.relative_to(folder).as_posix() for path in found]
 
 
