@@ -28,12 +28,9 @@ class Sampler(nn.Module):
             device = current_platform.device_type
             logprobs = torch.zeros(shape, dtype=torch.float32, device=device)
             self.gather_logprobs(logprobs, 0, logprobs.argmax(dim=-1))
+            logger.info("Compiled token ranks in %.2f s", time.perf_counter() - start)
         except Exception:
             logger.warning("Could not compile token ranks ahead", exc_info=True)
-            return
-        logger.info(
-            "Compiling token ranks ahead took %.2f seconds", time.perf_counter() - start
-        )
 
     def greedy_sample(*_: ...):
         ...
@@ -43,29 +40,3 @@ class Sampler(nn.Module):
         ...
 
     def sample(*_: ...): ...
-
-    def gather_specific_token_logprobs(*_: ...):
-        ...
-        if logprobs.stride(0) != logprobs.size(1):
-            logprobs = logprobs.flatten().view(logprobs.shape)
-        # instead of: torch._dynamo.decorators.mark_unbacked(logprobs, 0)
-        torch._dynamo.decorators.mark_unbacked(logprobs, 0, hint_override=8)
-        # instead of: torch._dynamo.decorators.mark_unbacked(sampled_logprobs, 0)
-        torch._dynamo.decorators.mark_unbacked(sampled_logprobs, 0, hint_override=8)
-        torch._dynamo.maybe_mark_dynamic(logprobs, 1)
-        token_ranks = batched_count_greater_than(logprobs, sampled_logprobs)
-        ...
-
-    def gather_logprobs(*_: ...):
-        ...
-        # One layout for a single row of a padded vocabulary and for more; and a hint
-        # keeps Inductor splitting the reduction over the vocabulary.
-        if logprobs.stride(0) != logprobs.size(1):
-            logprobs = logprobs.flatten().view(logprobs.shape)
-        # instead of: torch._dynamo.decorators.mark_unbacked(logprobs, 0)
-        torch._dynamo.decorators.mark_unbacked(logprobs, 0, hint_override=8)
-        # instead of: torch._dynamo.decorators.mark_unbacked(token_logprobs, 0)
-        torch._dynamo.decorators.mark_unbacked(token_logprobs, 0, hint_override=8)
-        torch._dynamo.maybe_mark_dynamic(logprobs, 1)
-        token_ranks = batched_count_greater_than(logprobs, token_logprobs)
-        ...
