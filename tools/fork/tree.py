@@ -136,9 +136,9 @@ def format_patch(tree: Path, folder: Path) -> Path:
     return patch
 
 
-def changed_lines(tree: Path, base: str) -> str:
-    """Return how many lines of the modules our commit changes, as "19 + 8"."""
-    return _summed(_git(tree, "diff", "--numstat", base, "HEAD", "vllm"))
+def changed_lines(tree: Path, base: str, folder: str = "vllm") -> str:
+    """Return how many lines our commit adds and removes in a folder, as "19 + 8"."""
+    return _summed(_git(tree, "diff", "--numstat", base, "HEAD", folder))
 
 
 def changed_lines_beside(stock: Path, fork: Path) -> str:
