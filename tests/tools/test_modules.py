@@ -52,6 +52,17 @@ def test_only_the_sampling_is_real(tree: Path, device: str) -> None:
     assert {name for name in sys.modules if name.startswith("vllm")} == before
 
 
+def test_whether_memory_is_pinned_is_no_stand_in(tree: Path) -> None:
+    (tree / "vllm/v1/sample/ops/topk_topp_sampler.py").write_text(
+        "from vllm.utils.torch_utils import PIN_MEMORY\n"
+        "from vllm.utils.platform_utils import is_pin_memory_available\n"
+    )
+    found = modules.load(tree).sampling
+
+    assert found.PIN_MEMORY is False
+    assert found.is_pin_memory_available() is False
+
+
 def test_a_special_attribute_is_not_made_up(tree: Path) -> None:
     found = modules.load(tree)
 

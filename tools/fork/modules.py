@@ -141,6 +141,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             module.__dict__.update(_current_config())
         elif module.__name__ == "vllm.utils.torch_utils":
             module.__dict__["PIN_MEMORY"] = False  # torch takes no stand-in for it
+        elif module.__name__ == "vllm.utils.platform_utils":
+            module.__dict__["is_pin_memory_available"] = lambda: False  # nor for this
         elif module.__name__ == "vllm.v1.outputs":
             for name in ("LogprobsTensors", "SamplerOutput"):
                 module.__dict__[name] = _Fields
