@@ -9,7 +9,7 @@ import pytest
 from fake_release import FILES
 from tools.fork import ForkError, build, releases, runner
 from tools.fork.release import Release
-from tools.fork.tree import Trees
+from tools.fork.tree import Trees, tree_name
 
 RELEASE = Release("9.9.9", "2", {"vllm": ("ab",)})
 STOCK = Path("stock")
@@ -35,9 +35,9 @@ def run_by_v1(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (calls(1, 0, 0, 0, 0), ["ok", "ok", "ok"]),
-        (calls(1, 1, 0, 0, 1), ["**recompiles**", "ok", "**recompiles**"]),
-        (calls(1, 0, 1, 0, 0, error="E"), ["ok", "**recompiles**", "**crashes**"]),
+        (calls(1, 0, 0, 0), ["ok", "ok", "ok"]),
+        (calls(1, 1, 0, 1), ["**recompiles**", "ok", "**recompiles**"]),
+        (calls(1, 0, 1, 0, error="E"), ["ok", "**recompiles**", "**crashes**"]),
     ],
 )
 def test_what_is_wrong_with_a_release(found: list[Any], said: list[str]) -> None:
@@ -45,10 +45,10 @@ def test_what_is_wrong_with_a_release(found: list[Any], said: list[str]) -> None
 
 
 def test_a_release_that_the_change_fits() -> None:
-    tree = releases.Woven(STOCK, Path("fork"), "19 + 8")
+    tree = releases.Woven(STOCK, Path("fork"), "19 + 8", "1")
     found = {
-        "stock": side(0, calls(1, 1, 0, 0, 1)),
-        "fork": side(1, calls(0, 0, 0, 0, 0)),
+        "stock": side(0, calls(1, 1, 0, 1)),
+        "fork": side(1, calls(0, 0, 0, 0)),
         "test": {"passed": 4, "skipped": 1},
     }
 
@@ -65,8 +65,8 @@ def test_a_release_that_the_change_fits() -> None:
 
 
 def test_a_release_that_it_does_not_fit_or_that_fails() -> None:
-    tree = releases.Woven(STOCK, None, "None fits:\n    vllm: it is gone")
-    found = {"stock": side(0, calls(1, 1, 0, 0, 0))}
+    tree = releases.Woven(STOCK, None, "None fits:\n    vllm: it is gone", "1")
+    found = {"stock": side(0, calls(1, 1, 0, 0))}
 
     assert releases.row(RELEASE, tree, found, "")[6:9] == ["does not fit", "", ""]
     (note,) = releases.notes_on(RELEASE, tree, found)
@@ -74,9 +74,9 @@ def test_a_release_that_it_does_not_fit_or_that_fails() -> None:
 
     failing = side(1, calls(0, error="TypeError: no hint"))
     assert releases.total(failing) == "**fails**"
-    tree = releases.Woven(STOCK, Path("fork"), "19 + 8")
+    tree = releases.Woven(STOCK, Path("fork"), "19 + 8", "1")
     (note,) = releases.notes_on(RELEASE, tree, {**found, "fork": failing})
-    assert note.endswith("change, batch 1, vocabulary 32000: TypeError: no hint")
+    assert note.endswith("change, batch 2, vocabulary 151936: TypeError: no hint")
 
 
 def test_what_the_engine_did_is_read_from_the_reports(tmp_path: Path) -> None:
@@ -113,7 +113,9 @@ def test_a_release_is_kept_where_the_change_does_not_fit(
     assert (misfit.stock / "vllm/v1/sample/sampler.py").exists()
 
     source.write_text(fitting)
-    assert releases._weave(release) == releases.Woven(made.stock, made.fork, "3 + 0")
+    found = releases._weave(release)
+    fork = tree_name(made.fork)
+    assert found == releases.Woven(made.stock, made.fork, "3 + 0", fork)
 
 
 def test_a_release_that_cannot_be_had_is_an_error(
@@ -139,9 +141,13 @@ def test_a_release_of_which_there_is_only_a_wheel(
     monkeypatch.setattr(releases, "ROOT", overlay)
     made = Trees.inside(tmp_path / "build")
 
+    names = set()
     for _ in "again":
         found = releases._weave_wheel(wheel, made)
-        assert found == releases.Woven(made.stock, made.fork, "3 + 0")
+        assert (found.stock, found.fork) == (made.stock, made.fork)
+        assert found.said == "3 + 0"
+        names.add(found.name)
+    assert len(names) == 1
     assert (made.fork / "tests/v1/sample/test_new.py").exists()
     assert not (made.stock / "vllm/__init__.py").exists()
 

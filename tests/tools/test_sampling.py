@@ -8,7 +8,6 @@ import pytest
 
 from tools.fork import sampling
 from tools.fork.release import Release
-from tools.fork.tree import Trees
 
 RELEASE = Release("9.9.9", "2", {})
 CRASH = "AssertionError: Guard failed on the frame. This is a bug"
@@ -32,29 +31,30 @@ FOUND = {
 def test_measures_each_fork_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trees, asked, of_fork = Trees.inside(tmp_path), [], ["first"]
+    stock, fork = tmp_path / "stock", tmp_path / "fork"
+    asked = []
 
     def answer(torch: str, _: object, program: list[str], *__: object) -> str:
         (side,) = json.loads(program[1]).items()
         asked.append((torch, side[0], side[1][0], *program[2:]))
         return json.dumps({"test": FOUND["test"], side[0]: FOUND[side[0]]})
 
-    monkeypatch.setattr(sampling, "run_under_torch", answer)
-    monkeypatch.setattr(sampling, "tree_name", lambda _: of_fork[0])
-    sampling.measure(RELEASE, trees, tmp_path / "report")
-    sampling.measure(RELEASE, trees, tmp_path / "report")
-    assert asked == [
-        ("2", "stock", str(trees.stock)),
-        ("2", "fork", str(trees.fork), "--test"),
-    ]
+    def measure(tree: str, woven: Path | None = fork) -> Any:
+        return sampling.measure(RELEASE, stock, woven, tree, tmp_path / "report")
 
-    of_fork[0] = "second"
-    sampling.measure(RELEASE, trees, tmp_path / "report")
+    monkeypatch.setattr(sampling, "run_under_torch", answer)
+    assert measure("first") == measure("first")
+    assert asked == [("2", "stock", str(stock)), ("2", "fork", str(fork), "--test")]
+
+    measure("second")
     report = json.loads((tmp_path / "report/sampler.json").read_text())
     assert report["tree"] == "second"
     assert report["fork"]["ahead"] == step(1)
     assert report["test"] == {"passed": 4}
     assert len(asked) == 4
+
+    assert "fork" not in measure("third", None)
+    assert len(asked) == 5
 
 
 def test_says_what_compiles_and_what_crashes() -> None:

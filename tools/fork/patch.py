@@ -53,7 +53,8 @@ def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Pa
     print("\n".join(f"    {hook}" for hook in hooks))
     try:
         with step(f"the sampler under torch {release.torch}, stock beside fork"):
-            sampling.measure(release, trees, reports)
+            tree = tree_name(trees.fork)
+            sampling.measure(release, trees.stock, trees.fork, tree, reports)
     except ForkError as error:
         print(f"not measured:\n{error}")
     changed = {it: changed_lines(trees.scratch, release.tag, it) for it in _PARTS}

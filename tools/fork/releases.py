@@ -1,5 +1,6 @@
 """Try each release that releases.toml describes, and make a table of them."""
 
+import hashlib
 import json
 import shutil
 import zipfile
@@ -9,12 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tools.fork import ForkError, build, runner
+from tools.fork import ForkError, build, runner, sampling
 from tools.fork.bootstrap import ROOT
 from tools.fork.command import step
 from tools.fork.engine import of_sampling
 from tools.fork.fetch import fetch
-from tools.fork.install import run_under_torch
 from tools.fork.markdown import table
 from tools.fork.outcomes import in_words
 from tools.fork.release import Release, all_described, described, reports
@@ -24,6 +24,7 @@ from tools.fork.tree import (
     changed_lines,
     changed_lines_beside,
     make_worktree,
+    tree_name,
     trees,
 )
 
@@ -47,11 +48,9 @@ CPU without Triton runs all with V1.
 """
 _COLUMNS = (
     *("vLLM", "torch", "run by V1"),
-    *("batch 1, then 2", "another vocabulary", "empty batch"),
+    *("batch 2, then 1", "another vocabulary", "empty batch"),
     *("lines changed", "with the change", "the new test", "engine"),
 )
-# Batch and vocabulary of the calls, in this order.
-CALLS = ((1, 32000), (2, 32000), (8, 128256), (8, 151936), (0, 151936))
 
 Json = dict[str, Any]
 
@@ -64,11 +63,13 @@ class Woven:
         stock: The release's source tree, or as much of it as sampling needs.
         fork: The same with the change; None where it does not fit.
         said: How many lines were changed; or why it does not fit.
+        name: A name for the content of the fork, or else of the release.
     """
 
     stock: Path
     fork: Path | None
     said: str
+    name: str
 
 
 def show() -> int:
@@ -84,7 +85,9 @@ def show() -> int:
         print(f"vLLM {release.version}", flush=True)
         tree = _weave(release)
         with step(f"its sampler under torch {release.torch}"):
-            found = _probe(release, tree)
+            found = sampling.measure(
+                release, tree.stock, tree.fork, tree.name, reports(release)
+            )
         rows.append(row(release, tree, found, engine_outcome(reports(release))))
         notes += notes_on(release, tree, found)
     lines = [*table(_COLUMNS, rows), "", *notes]
@@ -106,8 +109,9 @@ def _weave(release: Release) -> Woven:
         if not made.fork.exists():
             raise
         make_worktree(made.fork, made.stock, release.tag)
-        return Woven(made.stock, None, str(error))
-    return Woven(made.stock, made.fork, changed_lines(made.fork, release.tag))
+        return Woven(made.stock, None, str(error), release.tag)
+    lines = changed_lines(made.fork, release.tag)
+    return Woven(made.stock, made.fork, lines, tree_name(made.fork))
 
 
 def _weave_wheel(wheel: Path, made: Trees) -> Woven:
@@ -121,27 +125,14 @@ def _weave_wheel(wheel: Path, made: Trees) -> Woven:
     try:
         changed = woven(ROOT, partial(on_disk, made.stock))
     except ForkError as error:
-        return Woven(made.stock, None, str(error))
+        return Woven(made.stock, None, str(error), wheel.name)
     shutil.copytree(made.stock, made.fork)
     for name, content in changed.items():
         (made.fork / name).parent.mkdir(parents=True, exist_ok=True)
         (made.fork / name).write_bytes(content)
-    return Woven(made.stock, made.fork, changed_lines_beside(made.stock, made.fork))
-
-
-def _probe(release: Release, tree: Woven) -> Json:
-    """Run `tools.fork.probe` under the release's torch, in an environment of uv's."""
-    asked = {"stock": [str(tree.stock), CALLS]}
-    if tree.fork:
-        asked["fork"] = [str(tree.fork), CALLS]
-    printed = run_under_torch(
-        release.torch,
-        ("pytest", "setuptools"),
-        ["tools.fork.probe", json.dumps(asked), *(["--test"] if tree.fork else [])],
-        f"The sampler of {release.version} could not be run; it said:",
-    )
-    found: Json = json.loads(printed)
-    return found
+    lines = changed_lines_beside(made.stock, made.fork)
+    digest = hashlib.sha256(b"".join(changed.values())).hexdigest()
+    return Woven(made.stock, made.fork, lines, digest)
 
 
 def row(release: Release, tree: Woven, found: Json, engine: str) -> list[str]:
@@ -160,14 +151,10 @@ def row(release: Release, tree: Woven, found: Json, engine: str) -> list[str]:
 
 def verdicts(calls: list[Json]) -> list[str]:
     """Return what a second batch, another vocabulary and an empty batch each cause."""
-    _, second, *vocabularies, empty = calls
-    return [_verdict([second]), _verdict(vocabularies), _verdict([empty])]
-
-
-def _verdict(calls: list[Json]) -> str:
-    if any(it["error"] for it in calls):
-        return "**crashes**"
-    return "**recompiles**" if any(it["compiled"] for it in calls) else "ok"
+    return [
+        "**crashes**" if it["error"] else "**recompiles**" if it["compiled"] else "ok"
+        for it in calls[1:]
+    ]
 
 
 def total(found: Json) -> str:
@@ -201,7 +188,7 @@ def notes_on(release: Release, tree: Woven, found: Json) -> Iterator[str]:
     sides = {"the release": found["stock"], "with the change": found.get("fork")}
     for name, side in sides.items():
         calls = side["calls"] if side else []
-        for (batch, vocabulary), it in zip(CALLS, calls, strict=False):
+        for (batch, vocabulary), it in zip(sampling.CALLS, calls, strict=False):
             if it["error"]:
                 size = f"batch {batch}, vocabulary {vocabulary}"
                 # Dynamo goes on for several sentences.

@@ -9,7 +9,6 @@ from tools.fork.install import run_under_torch
 from tools.fork.markdown import table
 from tools.fork.outcomes import in_words
 from tools.fork.release import Release
-from tools.fork.tree import Trees, tree_name
 
 # Batch and vocabulary of the calls, in this order; the first is the model's vocabulary.
 CALLS = ((2, 151936), (1, 151936), (8, 32000), (0, 151936))
@@ -17,26 +16,39 @@ CALLS = ((2, 151936), (1, 151936), (8, 32000), (0, 151936))
 Json = dict[str, Any]
 
 
-def measure(release: Release, trees: Trees, reports: Path) -> None:
+def measure(
+    release: Release, stock: Path, fork: Path | None, tree: str, reports: Path
+) -> Json:
     """Call both samplers under the release's torch, and write sampler.json.
 
     Args:
         release: The release.
-        trees: Its trees. What was measured of the same fork is not measured again.
+        stock: Its source tree.
+        fork: The same with the change; None where it does not fit.
+        tree: A name for the content of ``fork``, or of ``stock`` if there is none. What
+            was measured of the same content is not measured again.
         reports: The folder for the report.
+
+    Returns:
+        What is in the report: the ``tree``; for ``stock`` and ``fork`` what
+        `tools.fork.probe` says; and, by outcome, how many tests of ``fork`` there are
+        in ``test``.
 
     Raises:
         ForkError: The torch cannot be had, or a sampler not be run.
     """
-    report, tree = reports / "sampler.json", tree_name(trees.fork)
-    if report.exists() and json.loads(report.read_text("utf-8"))["tree"] == tree:
-        return
-    found = {"tree": tree}
+    report = reports / "sampler.json"
+    there: Json = json.loads(report.read_text("utf-8")) if report.exists() else {}
+    if there.get("tree") == tree:
+        return there
+    found: Json = {"tree": tree}
     # Each in a process of its own: the first to compile waits for Inductor to start.
-    found |= _ask(release, {"stock": [str(trees.stock), CALLS]})
-    found |= _ask(release, {"fork": [str(trees.fork), CALLS]}, "--test")
+    found |= _ask(release, {"stock": [str(stock), CALLS]})
+    if fork:
+        found |= _ask(release, {"fork": [str(fork), CALLS]}, "--test")
     reports.mkdir(parents=True, exist_ok=True)
     report.write_text(json.dumps(found, indent=1) + "\n")
+    return found
 
 
 def _ask(release: Release, asked: Json, *options: str) -> Json:
