@@ -46,7 +46,9 @@ def test_only_the_sampling_is_real(tree: Path, device: str) -> None:
     found = modules.load(tree, device)
 
     assert found.logprobs.Op.device == device
-    assert found.sampler.gather(1, 2) == (1, 2)
+    result = found.sampler.gather(1, 2)
+    assert result == (1, 2)
+    assert (result.logprob_token_ids, result.ranks) == (1, 2)
     assert not found.sampler.is_there
     assert not found.sampler.is_there.in_any_way[0]
     assert {name for name in sys.modules if name.startswith("vllm")} == before

@@ -17,6 +17,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 _REAL = "vllm.v1.sample"
+# What a result is made from without naming it.
+_UNNAMED = ("logprob_token_ids", "logprobs", "selected_token_ranks")
 
 
 @dataclass(frozen=True)
@@ -149,10 +151,12 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 class _Fields(tuple[Any, ...]):
-    """The fields that a result was made from, in that order."""
+    """The fields that a result was made from, in that order and by name."""
 
     def __new__(cls, *fields: Any, **named: Any) -> "_Fields":
-        return super().__new__(cls, (*fields, *named.values()))
+        self = super().__new__(cls, (*fields, *named.values()))
+        self.__dict__ |= {**dict(zip(_UNNAMED, fields, strict=False)), **named}
+        return self
 
 
 def _current_config() -> dict[str, Callable[..., Any]]:
