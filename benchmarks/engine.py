@@ -3,19 +3,19 @@
 from pathlib import Path
 from typing import Any
 
-from benchmarks.variants import folder
-from tools.fork import engine
+from benchmarks.variants import MERGED, OF_MERGED, folder
+from tools.fork import bootstrap, engine
 from tools.fork.rollout import GROUPS
 
-# Upstream's version is of a release for another torch, so not of this environment.
 SERVED = ("stock", "fork")
+VARIANTS = (*SERVED, *OF_MERGED)
 
 
 def measure(variant: str, logs: Path) -> list[dict[str, Any]]:
     """Serve the rollout with nothing compiled yet.
 
     Args:
-        variant: One of SERVED.
+        variant: One of VARIANTS.
         logs: The folder for what vLLM prints.
 
     Returns:
@@ -25,7 +25,10 @@ def measure(variant: str, logs: Path) -> list[dict[str, Any]]:
     """
     groups = list(GROUPS.values())
     tree = folder(variant)
-    run = engine.run(variant, tree, engine.QWEN, groups, logs, quiet=True)
+    # Its release has a torch of its own.
+    options = ["--release", MERGED] if variant in OF_MERGED else []
+    venv = bootstrap.environment_for(["build", *options])
+    run = engine.run(variant, tree, engine.QWEN, groups, logs, quiet=True, venv=venv)
     kept = ("compilations", "times")
     served = [
         {"name": name, **{it: group[it] for it in kept}}

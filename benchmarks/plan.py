@@ -73,7 +73,7 @@ class Planner:
             yield from self._memory(device)
         # `make test` and `make demo` serve with the engine, so a quick run need not.
         if "engine" in parts and not self.quick:
-            for variant in engine.SERVED:
+            for variant in engine.VARIANTS:
                 run = partial(engine.measure, variant, self.report)
                 yield Step("engine", f"the engine, {variant}", 60, run)
 

@@ -18,6 +18,8 @@ from tools.fork.tree import trees
 MERGED = "0.20.2"
 COMPILED = ("stock", "merged", "fork")
 VARIANTS = (*COMPILED, "eager", "limit")
+# That release with upstream's own version alone, and with our change on top.
+OF_MERGED = ("merged", "follow-up")
 LEVELS = ("op", "gather_logprobs", "forward")
 NUM_LOGPROBS = 5
 # Whether rows are a tensor of their own, or cut from the wider one of a model whose
@@ -27,10 +29,8 @@ ROWS = ("own", "padded")
 
 def folder(name: str) -> Path:
     """Return the tree of a variant; eager and the limit are stock with another op."""
-    if name == "merged":
-        return trees(described(MERGED)).stock
-    made = trees(described(None))
-    return made.fork if name == "fork" else made.stock
+    made = trees(described(MERGED if name in OF_MERGED else None))
+    return made.fork if name in ("fork", "follow-up") else made.stock
 
 
 def width(vocabulary: int, rows: str) -> int:

@@ -191,7 +191,7 @@ def test_the_report_says_what_was_measured(tmp_path: Path) -> None:
     )
     assert "| 8 | 1,000,000 | never |" in text
     assert "| `op` | 0.0 MB | 0.0 MB | 0.0 MB | 3.0 MB | 0.0 MB |" in text
-    assert "which took 8 s on stock and 9 s on fork." in text
+    assert "which took 8 s on stock, 9 s on fork." in text
     assert "| stock | 250 | 9000 | 9000 | 500 | 3250 | 3250 |" in text
     assert "### Steady state\n\nNot measured." in text
     for name in ("stalls", "steady-cpu"):
@@ -323,6 +323,13 @@ def test_the_trees_to_compare_are_made_first(monkeypatch: pytest.MonkeyPatch) ->
 
     pinned = commands.described(None).version
     assert calls == [pinned, commands.MERGED, ["-m", "benchmarks", "--quick"]]
+
+    # The engine of upstream's version needs an environment of its own.
+    calls.clear()
+    patch(commands, "show", lambda program, cwd: calls.append(program[1:]) or 0)
+    assert commands.run(cli.parse(["bench"])) == 0
+    built = ["-m", "tools.fork", "build", "--release", commands.MERGED]
+    assert calls == [pinned, built, ["-m", "benchmarks"]]
 
 
 def test_what_a_gpu_would_run_is_reported_by_torch_version() -> None:

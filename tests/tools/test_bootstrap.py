@@ -1,6 +1,7 @@
 """Starting: the right Python, the right machine, one command at a time."""
 
 import multiprocessing
+import subprocess
 import sys
 from contextlib import nullcontext
 from multiprocessing.connection import Connection
@@ -56,6 +57,22 @@ def test_two_commands_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "Another command is at work in this checkout; wait" in said
     assert bootstrap.lock(tmp_path) is None
     assert bootstrap.lock(tmp_path) is None
+
+
+def test_a_command_that_another_has_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORK_LOCK_HOLDER", "")
+    assert bootstrap.lock(tmp_path) is None
+    code = "from pathlib import Path; from tools.fork import bootstrap; "
+    code += f"print(bootstrap.lock(Path({str(tmp_path)!r})))"
+    started = [sys.executable, "-c", code]
+
+    said = subprocess.run(started, cwd=bootstrap.ROOT, capture_output=True, text=True)
+    assert said.stdout == "None\n"
+    monkeypatch.setenv("FORK_LOCK_HOLDER", "1")
+    said = subprocess.run(started, cwd=bootstrap.ROOT, capture_output=True, text=True)
+    assert said.stdout.startswith("Another command is at work")
 
 
 def test_no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

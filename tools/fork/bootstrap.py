@@ -66,8 +66,10 @@ def lock(folder: Path) -> "str | None":
     Returns:
         None if it is held; else, in a sentence, that another command holds it.
     """
-    if os.environ.get(_HOLDER) == str(os.getpid()):
-        return None  # taken before exec, which keeps both the process and the lock
+    # Taken before exec, which keeps both the process and the lock, or by the command
+    # that has started this one.
+    if os.environ.get(_HOLDER) in {str(os.getpid()), str(os.getppid())}:
+        return None
     folder.mkdir(exist_ok=True)
     file = os.open(str(folder / ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
     try:

@@ -85,8 +85,10 @@ def _compiled(step: Json) -> Iterator[str]:
         yield f"{it['seconds']:8.2f} s {it['function']}"
         if it["reason"]:
             pad = " " * 11
+            # What comes behind "#" is where in the source that was decided.
+            why = it["reason"].partition("  #")[0]
             yield from textwrap.wrap(
-                it["reason"], _WIDTH - 2, initial_indent=pad, subsequent_indent=pad
+                why, _WIDTH - 2, initial_indent=pad, subsequent_indent=pad
             )
 
 

@@ -36,6 +36,7 @@ def run(
     logs: Path,
     cache: Path | None = None,
     quiet: bool = False,
+    venv: Path | None = None,
 ) -> Json:
     """Serve groups of requests from a tree, in a fresh process.
 
@@ -47,6 +48,7 @@ def run(
         logs: The folder for what vLLM prints.
         cache: Where compilers find what they compiled before; nothing if None.
         quiet: Whether not to print each group.
+        venv: The virtual environment that has what the tree needs; this one if None.
 
     Returns:
         ``{"loaded": ..., "groups": [...]}`` as `tools.fork.engine_process` has them.
@@ -64,7 +66,7 @@ def run(
             **_ALLOCATOR,
         }
         process = subprocess.Popen(
-            [VENV / "bin/python", "-m", "tools.fork.engine_process"],
+            [(venv or VENV) / "bin/python", "-m", "tools.fork.engine_process"],
             cwd=ROOT,
             env=environment(env),
             stdin=subprocess.PIPE,

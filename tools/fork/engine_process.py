@@ -71,19 +71,17 @@ def serve(setup: Json, groups: list[list[Json]]) -> Iterator[Json]:
         "torch": torch.__version__,
         "device": current_platform.device_type,
         "seconds": time.perf_counter() - start,
-        "compilations": compilations(),
+        "compilations": _compilations(llm),
     }
     yield {"loaded": loaded}
     for group in groups:
-        yield {"group": _generate(llm.llm_engine, group)}
+        yield {"group": _generate(llm, group)}
 
 
-def _generate(engine: Any, group: list[Json]) -> Json:
-    from torch._dynamo import utils
-
+def _generate(llm: Any, group: list[Json]) -> Json:
     from vllm import SamplingParams
 
-    utils.clear_compilation_metrics()
+    engine = llm.llm_engine
     waiting = [(it.get("arrives", 0), row) for row, it in enumerate(group)]
     times: list[list[float]] = [[] for _ in group]
     requests: list[Any] = [None] * len(group)
@@ -104,7 +102,7 @@ def _generate(engine: Any, group: list[Json]) -> Json:
     return {
         "batch": len(group),
         "seconds": seconds,
-        "compilations": compilations(),
+        "compilations": _compilations(llm),
         "times": times,
         "outputs": [
             {
@@ -118,13 +116,22 @@ def _generate(engine: Any, group: list[Json]) -> Json:
     }
 
 
-def compilations() -> list[Json]:
-    """Return what this process has compiled since its metrics were cleared."""
+def _compilations(llm: Any) -> list[Json]:
+    """Return what the engine has compiled since this was last asked."""
+    # Some releases have a worker in a process of its own on a CPU.
+    (compiled,) = llm.collective_rpc(compilations)
+    return list(compiled)
+
+
+def compilations(_: Any = None) -> list[Json]:
+    """Return what this process has compiled since this was last asked."""
     from torch._dynamo import utils
 
     import vllm
 
     tree = Path(vllm.__file__).parents[1]
+    metrics = utils.get_compilation_metrics()
+    utils.clear_compilation_metrics()
     return [
         {
             "function": it.co_name,
@@ -132,7 +139,7 @@ def compilations() -> list[Json]:
             "seconds": (it.duration_us or 0) / 1e6,
             "reason": it.recompile_reason,
         }
-        for it in utils.get_compilation_metrics()
+        for it in metrics
     ]
 
 

@@ -1,10 +1,12 @@
 """Measure the sampler of a release, stock beside fork: torch is all that it takes."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tools.fork import modules, probe
 from tools.fork.install import run_under_torch
 from tools.fork.markdown import table
 from tools.fork.outcomes import in_words
@@ -12,6 +14,8 @@ from tools.fork.release import Release
 
 # Batch and vocabulary of the calls, in this order; the first is the model's vocabulary.
 CALLS = ((2, 151936), (1, 151936), (8, 32000), (0, 151936))
+# What measures, and decides what comes out.
+_TOOLS = (modules.__file__, probe.__file__)
 
 Json = dict[str, Any]
 
@@ -30,18 +34,19 @@ def measure(
         reports: The folder for the report.
 
     Returns:
-        What is in the report: the ``tree``; for ``stock`` and ``fork`` what
-        `tools.fork.probe` says; and, by outcome, how many tests of ``fork`` there are
-        in ``test``.
+        What is in the report: the ``tree``; ``by`` which code of ours; for ``stock``
+        and ``fork`` what `tools.fork.probe` says; and, by outcome, how many tests of
+        ``fork`` there are in ``test``.
 
     Raises:
         ForkError: The torch cannot be had, or a sampler not be run.
     """
     report = reports / "sampler.json"
     there: Json = json.loads(report.read_text("utf-8")) if report.exists() else {}
-    if there.get("tree") == tree:
+    by = hashlib.sha256(b"".join(Path(it).read_bytes() for it in _TOOLS)).hexdigest()
+    if (there.get("tree"), there.get("by")) == (tree, by):
         return there
-    found: Json = {"tree": tree}
+    found: Json = {"tree": tree, "by": by}
     # Each in a process of its own: the first to compile waits for Inductor to start.
     found |= _ask(release, {"stock": [str(stock), CALLS]})
     if fork:
