@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # A thin front: each target is a command of tools/fork (python3 -m tools.fork --help).
 PYTHON ?= python3
 RELEASE ?=

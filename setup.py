@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build vLLM with the change: weave it in, then hand over to upstream's setup.py."""
 
 import os
@@ -8,7 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
 
-from tools.fork import ForkError, bootstrap, build  # noqa: E402
+from tools.fork import ForkError, bootstrap  # noqa: E402
+from tools.fork.environment import build  # noqa: E402
 from tools.fork.release import described  # noqa: E402
 
 problem = bootstrap.problem_with_python(sys.version_info[:2]) or bootstrap.lock(

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the change costs and saves, beside stock and what upstream has since done."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The benchmarks, as a command: measure, write the report, check the compilations.
 
 ``python -m benchmarks cuda`` needs torch, this repository and, of the trees in
@@ -12,7 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import in_use, plan, report, summary
+from benchmarks import plan, summary
+from benchmarks.report import document, in_use
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
 
@@ -45,13 +47,13 @@ def main(arguments: list[str]) -> int:
         for path in sorted(folder.glob("*.json"))
     }
     docs = folder if options.quick else ROOT / "docs"
-    report.write(kept, docs)
+    document.write(kept, docs)
     problems = [
         problem
         for name, content in measured.items()
         for problem in _find_problems(name, content["results"])
     ]
-    print("\n" + "\n".join(problems or report.summary(kept)))
+    print("\n" + "\n".join(problems or document.summary(kept)))
     print(f"\nThe report: {docs.relative_to(ROOT)}/results.md")
     return 1 if problems else 0
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run a measurement in a process of its own."""
 
 import importlib
@@ -10,7 +11,7 @@ from typing import Any
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
-from tools.fork.command import environment
+from tools.fork.program import environment
 
 
 def call(module: str, request: dict[str, Any], env: dict[str, str], log: Path) -> Any:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Say what was measured on."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which measurements make up a run, how long they take, and where results go."""
 
 import json
@@ -8,9 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import child, engine, machine, server, steady, trainer
+from benchmarks import child, machine
+from benchmarks.sampler import steady
+from benchmarks.serving import engine, server, trainer
 from benchmarks.variants import COMPILED
-from tools.fork.command import step
+from tools.fork.program import step
 
 PARTS = ("cpu", "cuda", "engine", "trainer", "server")
 # What to count compilations in.
@@ -136,7 +139,7 @@ class Planner:
         request = {**request, "device": device}
         log = self.report / f"{name}.log"
         cache = {"TORCHINDUCTOR_CACHE_DIR": str(self.scratch / folder)}
-        run = partial(child.call, module, request, cache, log)
+        run = partial(child.call, f"sampler.{module}", request, cache, log)
         return Step(name, f"{title}, {device}", seconds, run)
 
 

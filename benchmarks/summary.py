@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the measurements say: plain arithmetic on their JSON."""
 
 import itertools
@@ -10,7 +11,8 @@ Json = dict[str, Any]
 
 OP = "batched_count_greater_than"
 # The compilations of the op, and whether a batch crashes, in the sequence of
-# benchmarks/compilations.py for `gather_logprobs`. The fork compiles nothing in a call.
+# benchmarks/sampler/compilations.py for `gather_logprobs`. The fork compiles nothing in
+# a call.
 EXPECTED = {"stock": (3, False), "merged": (2, True), "fork": (1, False)}
 # The median ratio above which a timing is marked; for padded rows, which the fork
 # copies, it is that of PADDED_LIMIT.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is compared: three samplers, plain eager, and one read of the same memory.
 
 Needs torch, and of vLLM only ``vllm/v1/sample/`` of the trees.
@@ -10,12 +11,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from benchmarks.summary import OP
-from tools.fork import modules
-from tools.fork.release import described
-from tools.fork.tree import trees
+from tools.fork.release import MERGED, described
+from tools.fork.sampler import stand_ins
+from tools.fork.source.tree import trees
 
-# The first release described here whose sampler has upstream's own version.
-MERGED = "0.20.2"
 COMPILED = ("stock", "merged", "fork")
 VARIANTS = (*COMPILED, "eager", "limit")
 # That release with upstream's own version alone, and with our change on top.
@@ -46,12 +45,12 @@ class Variant:
         modules: What was loaded from the tree.
     """
 
-    modules: modules.Modules
+    modules: stand_ins.Modules
 
     @classmethod
     def load(cls, name: str, device: str) -> "Variant":
         """Load a variant of VARIANTS for ``cpu`` or ``cuda``."""
-        loaded = modules.load(folder(name), device)
+        loaded = stand_ins.load(folder(name), device)
         if name == "eager":
             setattr(loaded.sampler, OP, lambda x, values: (x >= values).sum(-1))
         elif name == "limit":

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draw requests with any of the parameters that sampling knows."""
 
 import random

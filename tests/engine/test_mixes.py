@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests of all kinds at once, through the real engine: nothing compiles."""
 
 import os
@@ -6,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import mixes
-from tools.fork import engine
 from tools.fork.bootstrap import ROOT
+from tools.fork.engine import serve
 from tools.fork.release import described
-from tools.fork.tree import trees
+from tools.fork.source.tree import trees
 
 FORK = trees(described(os.environ.get("FORK_RELEASE"))).fork
 COUNT = 40
@@ -33,8 +34,8 @@ def test_nothing_of_sampling_compiles(
     asked = mixes.groups(COUNT, vocabulary, seed=vocabulary)
 
     cache = ROOT / "build/cache/engine"
-    run = engine.run("fork", FORK, options, asked, tmp_path, cache, quiet=True)
+    run = serve.run("fork", FORK, options, asked, tmp_path, cache, quiet=True)
 
-    assert list(engine.of_sampling(run["groups"])) == []
-    assert list(engine.of_sampling([run["loaded"]]))
+    assert list(serve.of_sampling(run["groups"])) == []
+    assert list(serve.of_sampling([run["loaded"]]))
     assert [it["batch"] for it in run["groups"]] == [len(it) for it in asked]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A rollout as a trainer runs it, through the real engine, on stock and on the fork."""
 
 import os
@@ -6,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from tools.fork import demo, engine
 from tools.fork.bootstrap import ROOT
+from tools.fork.engine import demo, serve
+from tools.fork.engine.rollout import GROUPS
 from tools.fork.release import described
-from tools.fork.rollout import GROUPS
-from tools.fork.tree import trees
+from tools.fork.source.tree import trees
 
 RELEASE = described(os.environ.get("FORK_RELEASE"))
 SETUPS = {
-    "a vocabulary as it is": engine.QWEN,
-    "a padded one": {**engine.GPT2, "logprobs_mode": "raw_logits"},
+    "a vocabulary as it is": serve.QWEN,
+    "a padded one": {**serve.GPT2, "logprobs_mode": "raw_logits"},
 }
 SERVED = [*GROUPS.values(), *demo.GROUPS]
 
@@ -25,19 +26,19 @@ def runs(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     made, logs = trees(RELEASE), tmp_path_factory.mktemp("logs")
     setup, cache = SETUPS[request.param], ROOT / "build/cache/engine"
     return {
-        variant: engine.run(variant, tree, setup, SERVED, Path(logs), cache)
+        variant: serve.run(variant, tree, setup, SERVED, Path(logs), cache)
         for variant, tree in (("stock", made.stock), ("fork", made.fork))
     }
 
 
 def test_the_fork_compiles_nothing_while_requests_wait(runs: Any) -> None:
-    assert list(engine.of_sampling(runs["fork"]["groups"])) == []
-    ahead = {it["function"] for it in engine.of_sampling([runs["fork"]["loaded"]])}
+    assert list(serve.of_sampling(runs["fork"]["groups"])) == []
+    ahead = {it["function"] for it in serve.of_sampling([runs["fork"]["loaded"]])}
     assert "batched_count_greater_than" in ahead
 
 
 def test_stock_compiles_while_requests_wait(runs: Any) -> None:
-    waited = {it["function"] for it in engine.of_sampling(runs["stock"]["groups"])}
+    waited = {it["function"] for it in serve.of_sampling(runs["stock"]["groups"])}
 
     assert "batched_count_greater_than" in waited
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The miniature release, served from a folder through pip's own options."""
 
 import hashlib

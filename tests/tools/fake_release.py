@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A miniature release and a change to it."""
 
 import io

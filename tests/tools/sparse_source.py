@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Make sparse sources for any module, and check what comes of weaving them."""
 
 import ast
@@ -5,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from tools.fork.weave import weave
+from tools.fork.source.weave import weave
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 BEFORE, AFTER = "MARK('before')", "MARK('after')"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starting: the right Python, the right machine, one command at a time."""
 
 import multiprocessing
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.fork import ForkError, __main__, bootstrap, cli, commands, install, release
+from tools.fork import ForkError, __main__, bootstrap, cli, commands, release
+from tools.fork.environment import install
 from tools.fork.release import described
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commands, with stand-ins for what they start."""
 
 import json
@@ -7,19 +8,12 @@ from typing import Any
 
 import pytest
 
-from tools.fork import (
-    UPSTREAM_TEST,
-    ForkError,
-    bootstrap,
-    build,
-    cli,
-    commands,
-    demo,
-    mutants,
-    suite,
-)
-from tools.fork import engine as serving
-from tools.fork.tree import Trees
+from tools.fork import UPSTREAM_TEST, ForkError, bootstrap, cli, commands
+from tools.fork.engine import demo
+from tools.fork.engine import serve as serving
+from tools.fork.environment import build
+from tools.fork.source.tree import Trees
+from tools.fork.testing import mutants, suite
 
 
 def test_tests_that_need_no_build_come_first(

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What became of upstream's tests: read, compared, and grouped by cause."""
 
 import json

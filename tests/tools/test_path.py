@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The whole path on the miniature release: fetch, tree, weave, and the patch."""
 
 import hashlib
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from fake_release import VERSION, git
-from tools.fork import ForkError, build, install
+from tools.fork import ForkError
+from tools.fork.environment import build, install
 from tools.fork.release import Release
-from tools.fork.tree import Trees, make_fork
+from tools.fork.source.tree import Trees, make_fork
 
 MODULE = "vllm/v1/sample/sampler.py"
 

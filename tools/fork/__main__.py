@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commands behind the Makefile."""
 
 import sys
@@ -12,11 +13,12 @@ def main() -> int:
         print(problem, file=sys.stderr)
         return 1
     # Only now: the rest needs the Python that the lines above made sure of.
-    from tools.fork import apply, cli
+    from tools.fork import cli
+    from tools.fork.apply import target
 
     options = cli.parse(sys.argv[1:])
     if options.command == "apply":
-        return apply.main(options.where.absolute(), options.force, options.undo)
+        return target.main(options.where.absolute(), options.force, options.undo)
     problem = bootstrap.enter(sys.argv[1:])
     if problem:
         print(problem, file=sys.stderr)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Get from any Python to the virtual environment, one command at a time.
 
 This runs before anything is installed, and on Pythons too old for the rest: standard

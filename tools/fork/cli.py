@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a person may type after ``python -m tools.fork``."""
 
 import argparse

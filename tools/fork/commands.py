@@ -1,21 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commands: what each one runs."""
 
 import argparse
 import sys
 
-from benchmarks.variants import MERGED
-from tools.fork import (
-    ForkError,
-    build,
-    demo,
-    patch,
-    releases,
-    suite,
-    upstream_tests,
-)
+from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT, VENV
-from tools.fork.command import Word, show
-from tools.fork.release import Release, described, of_release, reports
+from tools.fork.engine import demo
+from tools.fork.environment import build
+from tools.fork.program import Word, show
+from tools.fork.release import MERGED, Release, described, of_release, reports
+from tools.fork.releases import table
+from tools.fork.testing import suite, upstream
+from tools.fork.upstream import patch
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     }
     try:
         if options.command == "releases":
-            return releases.show()
+            return table.show()
         if options.command == "bench":
             return _bench(options.quick)
         return commands[options.command](described(options.release or None))
@@ -62,7 +59,7 @@ def _test(release: Release) -> int:
 
 
 def _test_upstream(release: Release) -> int:
-    return upstream_tests.show(build.make(release), reports(release))
+    return upstream.show(build.make(release), reports(release))
 
 
 def _patch(release: Release) -> int:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables for the documents that the measurements write."""
 
 from collections.abc import Iterable, Iterator

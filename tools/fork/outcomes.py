@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What became of tests: read from pytest's log, compared, and grouped by cause."""
 
 import json

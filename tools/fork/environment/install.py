@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Install the fork, editable, into the virtual environment."""
+
+import ctypes
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.fork import ForkError
+from tools.fork.bootstrap import ROOT, VENV
+from tools.fork.program import Word, run, step
+from tools.fork.release import Release, build_requirements
+
+_STAMP = VENV / ".fork-installed"
+_UNFINISHED = "unfinished"
+
+
+def device() -> str:
+    """Return ``cuda`` where an NVIDIA driver works, else ``cpu``."""
+    try:
+        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True)
+    except FileNotFoundError:
+        return "cpu"
+    return "cuda" if done.returncode == 0 and b"GPU" in done.stdout else "cpu"
+
+
+def check_system() -> None:
+    """Check for what Inductor compiles with, and what the CPU's extensions load.
+
+    Raises:
+        ForkError: No C++ compiler, no Python headers, or no libnuma.
+    """
+    compiler = os.environ.get("CXX", "g++")
+    if not shutil.which(compiler):
+        raise ForkError(
+            f"There is no C++ compiler {compiler}, which torch.compile needs; install "
+            "it (Debian, Ubuntu: apt install g++) and run again."
+        )
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        raise ForkError(
+            "Python's headers are missing, which torch.compile needs; install them "
+            "(Debian, Ubuntu: apt install python3-dev) and run again."
+        )
+    if device() == "cpu":
+        try:
+            ctypes.CDLL("libnuma.so.1")
+        except OSError as error:
+            raise ForkError(
+                "libnuma.so.1 is missing, which vLLM's extensions for a CPU load; "
+                "install it (Debian, Ubuntu: apt install libnuma1) and run again."
+            ) from error
+
+
+def check_git() -> None:
+    """Check for a git that knows what the trees are made with.
+
+    Raises:
+        ForkError: There is none, or it is too old.
+    """
+    wanted = "Install git 2.28 or newer (Debian, Ubuntu: apt install git) and run again"
+    printed = run(["git", "--version"], f"{wanted}; git said:").decode()
+    found = re.search(r"(\d+)\.(\d+)", printed)
+    if found and (int(found[1]), int(found[2])) < (2, 28):
+        raise ForkError(f"This is {printed.strip()}. {wanted}.")
+
+
+def installed(inputs: str) -> bool:
+    """Tell whether an installation from ``inputs`` has been finished."""
+    return _STAMP.exists() and _STAMP.read_text() == inputs
+
+
+@contextmanager
+def installing(inputs: str) -> Iterator[list[Word]]:
+    """Record that an installation began, and at the end from which inputs.
+
+    Yields:
+        What to tell uv: after an interruption a package may be there in part, and
+        would pass for installed.
+    """
+    again: list[Word] = ["--reinstall"] if installed(_UNFINISHED) else []
+    _STAMP.write_text(_UNFINISHED)
+    yield again
+    _STAMP.write_text(inputs)
+
+
+def install_torch(release: Release, *options: Word) -> None:
+    """Install the release's torch and what upstream's setup.py imports.
+
+    Without a GPU, torch's own index is asked first: its CPU build is much smaller.
+
+    Raises:
+        ForkError: No network, or no such torch for this Python.
+    """
+    version = release.torch_on(device())
+    wanted = [*options, f"torch=={version}", *build_requirements()]
+    with step(f"torch {version}, and what upstream builds with"):
+        if not (device() == "cpu" and _install_cpu_torch(wanted)):
+            _pip("torch could not be installed; uv said:", *wanted)
+    print(f"    {_describe_torch()}")
+
+
+def _install_cpu_torch(wanted: list[Word]) -> bool:
+    try:
+        _pip("", "--torch-backend=cpu", *wanted, env={"UV_HTTP_RETRIES": "0"})
+    except ForkError:
+        return False
+    return True
+
+
+def _describe_torch() -> str:
+    code = "import torch as t; print(t.__version__, t.version.cuda, t.__path__[0])"
+    printed = run([sys.executable, "-c", code], "torch cannot be imported:").decode()
+    version, cuda, folder = printed.strip().split(maxsplit=2)
+    folders = [Path(folder).with_name(name) for name in ("torch", "nvidia", "triton")]
+    size = sum(file.lstat().st_size for it in folders for file in it.rglob("*"))
+    build = "the CPU build" if cuda == "None" else f"the build for CUDA {cuda}"
+    return f"torch {version}: {build}, {size / 1e9:.1f} GB"
+
+
+def install_requirements(release: Release, tree: Path, *options: Word) -> None:
+    """Install what the release asks for on this device.
+
+    Raises:
+        ForkError: Some of it cannot be had.
+    """
+    # The CPU build of torch has a version of its own, and its companions, which
+    # nothing here uses, are not on every index or need the ordinary build.
+    overrides, excludes = VENV / "overrides.txt", VENV / "excludes.txt"
+    versions = [f"torch=={release.torch_on(device())}"]
+    theirs = tree / "requirements" / f"{device()}.txt"
+    text = theirs.read_text()
+    if "triton @" in text:
+        # A build for a CPU that is on no index; vLLM only looks at triton there, so
+        # that the ordinary one does.
+        versions.append("triton")
+    overrides.write_text("\n".join(versions))
+    companions = ["torchaudio", "torchcodec", "torchvision"]
+    excludes.write_text("\n".join(companions if device() == "cpu" else []))
+    # Which index to ask is this machine's business.
+    lines = [it for it in text.splitlines() if not it.startswith("--")]
+    requirements = VENV / theirs.name
+    requirements.write_text("\n".join(lines).replace("-r ", f"-r {theirs.parent}/"))
+    wanted: list[Word] = ["--overrides", overrides, "--excludes", excludes]
+    with step(f"what vLLM asks for ({theirs.name})"):
+        failure = "vLLM's requirements could not be installed; uv said:"
+        _pip(failure, *options, *wanted, "-r", requirements)
+
+
+def install_editable(release: Release, tree: Path, wheel: Path) -> None:
+    """Install the tree with upstream's setup.py and the wheel's extensions.
+
+    Raises:
+        ForkError: setup.py failed.
+    """
+    # compat: a plain path entry. An import hook would lose against the vllm/ folder
+    # of this repository wherever Python is started from its root.
+    options = ["--no-deps", "--no-build-isolation", "-C", "editable_mode=compat"]
+    env = {
+        "SETUPTOOLS_SCM_PRETEND_VERSION": release.version,
+        "VLLM_TARGET_DEVICE": device(),
+        "VLLM_USE_PRECOMPILED": "1",
+        "VLLM_PRECOMPILED_WHEEL_LOCATION": str(wheel),
+    }
+    with step(f"vLLM {release.version} for {device()}, editable"):
+        failure = "upstream's setup.py failed; it said:"
+        _pip(failure, *options, "--reinstall-package", "vllm", "-e", tree, env=env)
+
+
+def _pip(failure: str, *options: Word, env: dict[str, str] | None = None) -> None:
+    uv: list[Word] = [VENV / "bin/uv", "pip", "install", "-p", VENV / "bin/python"]
+    run([*uv, *options], failure, env=env)
+
+
+def run_under_torch(
+    version: str,
+    packages: Sequence[str],
+    program: Sequence[Word],
+    failure: str,
+    env: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run a module of ours in an environment of uv's, with nothing but a torch.
+
+    Args:
+        version: Of torch.
+        packages: What the module needs beside it, and what a sampler imports.
+        program: The module's name and its arguments.
+        failure: The sentence for a person if it fails.
+        env: What to add to the environment.
+
+    Returns:
+        Its standard output.
+
+    Raises:
+        ForkError: This torch cannot be had, or the module failed.
+    """
+    uv: list[Word] = [VENV / "bin/uv", "run", "--quiet", "--no-project", "--isolated"]
+    wanted = (f"torch=={version}", "numpy", "packaging", *packages)
+    options = ["--python", sys.executable, *(f"--with={it}" for it in wanted)]
+    return run([*uv, *options, "python", "-m", *program], failure, ROOT, env)

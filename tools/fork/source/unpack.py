@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Unpack what was fetched, with nothing landing outside the target."""
+
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from tools.fork import ForkError
+
+
+def unpack_sdist(archive: Path, target: Path) -> None:
+    """Unpack the one folder of an sdist as ``target``, which must not exist.
+
+    Args:
+        archive: The .tar.gz file.
+        target: Where its content goes; exists only if all of it was unpacked.
+
+    Raises:
+        ForkError: The archive is damaged, or a member would land outside ``target``.
+    """
+    if not hasattr(tarfile, "data_filter"):
+        raise ForkError(
+            "This Python cannot unpack safely; use 3.10.12, 3.11.4, 3.12 or newer."
+        )
+    try:
+        with (
+            tempfile.TemporaryDirectory(dir=target.parent) as folder,
+            tarfile.open(archive) as tar,
+        ):
+            tar.extractall(folder, filter="data")
+            (content,) = Path(folder).iterdir()
+            content.replace(target)
+    except tarfile.FilterError as error:
+        raise ForkError(
+            f"{archive.name} is not safe to unpack: {error}. Nothing of it is used."
+        ) from error
+    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:
+        raise ForkError(
+            f"{archive.name} is damaged ({error}); delete it and run again."
+        ) from error
+
+
+def unpack_extensions(wheel: Path, tree: Path, modules: Sequence[str] = ()) -> None:
+    """Put the compiled extensions of a wheel into a source tree.
+
+    Args:
+        wheel: The .whl file of the same release.
+        tree: The tree; its ``vllm/`` gets them.
+        modules: Files of the wheel's to take along.
+
+    Raises:
+        ForkError: The wheel is damaged, or holds no extension.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            names = [
+                name
+                for name in archive.namelist()
+                if name.startswith("vllm/") and name.endswith(".so")
+            ]
+            # zipfile itself keeps members inside the target.
+            archive.extractall(tree, [*names, *modules])
+    except (zipfile.BadZipFile, OSError) as error:
+        raise ForkError(
+            f"{wheel.name} is damaged ({error}); delete it and run again."
+        ) from error
+    if not names:
+        raise ForkError(f"{wheel.name} has no compiled extension in vllm/.")

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run every test of this repository, and report what the upstream test found."""
+
+import json
+from importlib import metadata
+from pathlib import Path
+
+from tools.fork import UPSTREAM_TEST
+from tools.fork.bootstrap import ROOT, VENV
+from tools.fork.environment import build, install
+from tools.fork.outcomes import counts, read_report_log
+from tools.fork.program import Word, show
+from tools.fork.release import Release
+from tools.fork.source.tree import tree_name
+from tools.fork.testing import mutants
+
+# Of the tooling's tests, the one that needs a build.
+WEAVE_TEST = "tests/tools/source/test_weave_release.py"
+_COVERAGE = ("--cov=tools/fork", "--cov-report=term-missing:skip-covered")
+
+
+def run(release: Release, reports: Path) -> int:
+    """Run the tests: those first that need no build, then what they are about.
+
+    Args:
+        release: The release to build the fork of.
+        reports: The folder for test.json, which is written if all is well.
+
+    Returns:
+        The exit status: 0 if every test passed, and the upstream test failed on stock
+        and without any one statement of ours.
+
+    Raises:
+        ForkError: The fork could not be built, or the upstream test not be run.
+    """
+    pytest: list[Word] = [VENV / "bin/python", "-m", "pytest", "-q"]
+    print("The tooling:", flush=True)
+    if status := show([*pytest, *_COVERAGE, f"--ignore={WEAVE_TEST}"], ROOT):
+        return status
+    made = build.make(release)
+    print("Weaving into the release's own modules:", flush=True)
+    if status := show([*pytest, WEAVE_TEST], ROOT):
+        return status
+    reports.mkdir(parents=True, exist_ok=True)
+    log = reports / "test.log"
+    log.unlink(missing_ok=True)
+    fork = {"PYTHONPATH": str(made.fork)}
+    options = ["-p", "no:asyncio", f"--report-log={log}"]
+    print("The upstream test on the fork:", flush=True)
+    if status := show([*pytest, *options, UPSTREAM_TEST], made.fork, fork):
+        return status
+    failed = mutants.check(release, made)
+    if not all(failed.values()):
+        return 1
+    print("Rollouts and mixed requests through the engine:", flush=True)
+    of_release = {"FORK_RELEASE": release.version}
+    if status := show([*pytest, "tests/engine"], ROOT, of_release):
+        return status
+    report = {
+        "release": release.version,
+        "tree": tree_name(made.fork),
+        "torch": metadata.version("torch"),
+        "device": install.device(),
+        "fork": counts(read_report_log(log.read_text().splitlines())),
+        "failed without": failed,
+    }
+    (reports / "test.json").write_text(json.dumps(report, indent=1) + "\n")
+    return 0
