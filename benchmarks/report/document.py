@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write docs/results.md and its pictures from the JSON of the measurements."""
+"""Write docs/results.md, its pictures, and all tables, from the measurements' JSON."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -43,7 +43,8 @@ that it leaves in `build/report/`. Compared are, in one process and in turn:
 - **limit**: stock with `x.sum(-1)`: one read of the same memory, and no comparison.
 
 Only the sampler of each tree is loaded, and one torch runs them all. The engine, a
-trainer and a server run the whole of stock and of the fork.
+trainer and a server run the whole of stock and of the fork. What is too long for this
+page is in [all-results.md](all-results.md).
 """
 
 _COMPILATIONS = f"""
@@ -105,7 +106,7 @@ is traced at the batch that it is first needed for; the calls are of batch 1, th
 
 
 def write(results: Results, folder: Path) -> None:
-    """Write results.md and its pictures.
+    """Write results.md, all-results.md and their pictures.
 
     Args:
         results: The content of the JSON files, by name; those that are missing are
@@ -113,6 +114,7 @@ def write(results: Results, folder: Path) -> None:
         folder: Where to.
     """
     (folder / "results.md").write_text(text(results))
+    (folder / "all-results.md").write_text(in_full(results))
     if "engine" in results:
         pictures.draw_stalls(results["engine"], folder / "stalls.png")
     if "trainer" in results:
@@ -133,8 +135,8 @@ def text(results: Results) -> str:
             release=", ".join(sorted(release)) or "of the pinned release",
             merged=MERGED,
         ),
-        "## In short",
-        _list(summary(results)),
+        "## What changes for a user",
+        *document_in_use.for_a_user(results),
         *_section(
             results, "## Compilations and stalls", "compilations-cpu", _compiling
         ),
@@ -177,21 +179,30 @@ def _list(lines: Iterable[str]) -> str:
     return "\n".join(f"- {it}" for it in lines)
 
 
+def in_full(results: Results) -> str:
+    """Return the text of all-results.md: the tables that results.md does without."""
+    in_use = document_in_use
+    parts = [
+        "# All that was measured",
+        "The long tables behind [results.md](results.md), written with it.",
+        *_section(results, "## Steady state", "steady-cpu", _steady_in_full),
+        *_section(results, "## Steady state on a GPU", "steady-cuda", _steady_in_full),
+        *_section(results, "## A trainer", "trainer", in_use.trainer_in_full),
+        *_section(results, "## A server", "server", in_use.server_in_full),
+    ]
+    return "\n\n".join(it.strip() for it in parts) + "\n"
+
+
 def summary(results: Results) -> list[str]:
-    """Return the answers in short, a sentence each."""
+    """Return the answers in short, for a person at a terminal."""
     lines: list[str] = []
-    for name, (title, short) in {
-        "compilations-cpu": ("Compilations", _short_compilations),
-        "steady-cpu": ("Steady state on the CPU", _short_steady),
-        "steady-cuda": ("Steady state on a GPU", _short_steady),
-        "memory-cpu": ("Memory", _short_memory),
-        "engine": ("The engine", _short_engine),
-        "trainer": ("A trainer", document_in_use.short_trainer),
-        "server": ("A server", document_in_use.short_server),
+    for name, short in {
+        "compilations-cpu": _short_compilations,
+        "steady-cpu": _short_steady,
+        "steady-cuda": _short_steady,
     }.items():
-        found = results.get(name)
-        lines += short(title, found) if found else [f"{title}: {_NONE}."]
-    return lines
+        lines += short(results[name]) if name in results else [f"{name}: {_NONE}."]
+    return [*lines, "", *document_in_use.for_a_user(results)]
 
 
 def _section(
@@ -231,6 +242,7 @@ def _cells(result: Json, cache: str) -> _Cells:
 
 def _compiling(results: Results, name: str) -> Iterator[str]:
     cold, warm = (_cells(results[name], it) for it in ("cold", "warm"))
+    yield _list(_short_compilations(results[name]))
     yield _COMPILATIONS
     head = ("", f"`{OP}`", "both", "ahead", "crashes", "lost, cold", "lost, warm")
     yield table(head, (_compiling_row(it, cold, warm) for it in cold))
@@ -268,7 +280,7 @@ def _times(count: int) -> str:
     return {0: "never", 1: "once"}.get(count, f"{count} times")
 
 
-def _short_compilations(title: str, result: Json) -> Iterator[str]:
+def _short_compilations(result: Json) -> Iterator[str]:
     cells = _cells(result, "cold")
     for name in COMPILED:
         cell = cells[(*_PLAIN, name)]
@@ -283,6 +295,35 @@ def _short_compilations(title: str, result: Json) -> Iterator[str]:
 
 
 def _steady(results: Results, name: str) -> Iterator[str]:
+    yield _list(_short_steady(results[name]))
+    yield f"![Ratios by batch: fork to stock and fork to merged.]({name}.png)"
+    runs = [it for it in results[name]["results"] if it["level"] == "forward"]
+    if not runs:
+        return
+    yield "A whole step of sampling, `Sampler.forward`: median ratios, by vocabulary."
+    titles = [f"{_case(run)}, {ratio}" for run in runs for ratio in LIMITS]
+    points = zip(*(run["points"] for run in runs), strict=True)
+    yield table(("batch", *titles), (_ratio_row(it, runs) for it in points))
+
+
+def _case(run: Json) -> str:
+    return f"{run['vocabulary']}{', padded' if run['rows'] == 'padded' else ''}"
+
+
+def _ratio_row(points: tuple[Json, ...], runs: list[Json]) -> Iterator[str]:
+    yield points[0]["batch"]
+    for point, run in zip(points, runs, strict=True):
+        for name, limit in limits_for(run).items():
+            median = point["ratios"][name]["median"]
+            yield _marked(median, limit)
+
+
+def _marked(median: float, limit: float) -> str:
+    mark = "**" if median > limit else ""
+    return f"{mark}{median:.2f}{mark}"
+
+
+def _steady_in_full(results: Results, name: str) -> Iterator[str]:
     result = results[name]
     device = name.split("-")[1]
     yield _STEADY.format(
@@ -291,10 +332,8 @@ def _steady(results: Results, name: str) -> Iterator[str]:
         padded=PADDED_LIMIT,
         clock=_CLOCKS[device],
     )
-    yield f"![Ratios by batch: fork to stock and fork to merged.]({name}.png)"
     for run in result["results"]:
-        padded = ", padded" if run["rows"] == "padded" else ""
-        yield f"`{run['level']}`, vocabulary {run['vocabulary']}{padded}:"
+        yield f"`{run['level']}`, vocabulary {_case(run)}:"
         ratios = tuple(run["points"][0]["ratios"])
         op = run["level"] == "op"
         gigabytes = (f"fork, GB/s of {run['copy_bandwidth'] / 1e9:.0f}",) if op else ()
@@ -313,9 +352,8 @@ def _steady_row(point: Json, run: Json, op: bool) -> Iterator[str]:
     for variant in VARIANTS:
         yield f"{point['seconds'][variant]['median'] * 1e6:.1f}"
     for name, it in point["ratios"].items():
-        mark = "**" if it["median"] > limits.get(name, float("inf")) else ""
-        spread = f"{it['low']:.2f} to {it['high']:.2f}"
-        yield f"{mark}{it['median']:.2f}{mark} ({spread})"
+        median = _marked(it["median"], limits.get(name, float("inf")))
+        yield f"{median} ({it['low']:.2f} to {it['high']:.2f})"
     if op:
         size = 4 * point["batch"] * run["vocabulary"]
         yield f"{size / point['seconds']['fork']['median'] / 1e9:.1f}"
@@ -353,7 +391,7 @@ def _steps_text(saved: float, seconds: Json, variant: str) -> str:
     return "never" if steps is None else f"{steps:,}"
 
 
-def _short_steady(title: str, result: Json) -> Iterator[str]:
+def _short_steady(result: Json) -> Iterator[str]:
     for name in LIMITS:
         points = [
             (it["ratios"][name]["median"], limits_for(run)[name])
@@ -364,7 +402,7 @@ def _short_steady(title: str, result: Json) -> Iterator[str]:
         medians = [it for it, _ in points]
         above = sum(it > limit for it, limit in points)
         yield (
-            f"{title}, a whole step of sampling, {name}: the median ratio is "
+            f"A whole step of sampling, all compiled, {name}: the median ratio is "
             f"{min(medians):.2f} to {max(medians):.2f}, above the limit at {above} of "
             f"{len(medians)} points."
         )
@@ -386,15 +424,6 @@ def _memory(results: Results, name: str) -> Iterator[str]:
 
 def _megabytes(count: int) -> str:
     return f"{count / 1e6:.1f} MB"
-
-
-def _short_memory(title: str, result: Json) -> Iterator[str]:
-    for it in result["results"]:
-        extra = [f"{name} {_megabytes(it['extra'][name])}" for name in VARIANTS]
-        yield (
-            f"Memory of `{it['level']}` beyond its input of {_megabytes(it['input'])}: "
-            f"{', '.join(extra)}."
-        )
 
 
 def _engine(results: Results, name: str) -> Iterator[str]:
@@ -420,13 +449,3 @@ def _engine(results: Results, name: str) -> Iterator[str]:
             for run in runs
         ),
     )
-
-
-def _short_engine(title: str, result: Json) -> Iterator[str]:
-    for run in result["results"]:
-        first, gaps = (max(it) for it in latencies(run["groups"]))
-        yield (
-            f"In the engine's rollout {run['variant']} keeps a request waiting "
-            f"{first:.2f} s at worst for its first token and {gaps:.2f} s for a next "
-            "one."
-        )

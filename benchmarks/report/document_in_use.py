@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.report import in_use
 from benchmarks.serving.client import ROUNDS, WAVES
+from benchmarks.serving.engine import SERVED
 from benchmarks.summary import percentile, why
 from tools.fork import markdown
 
@@ -35,8 +36,52 @@ structured trace has it. This part alone: `.venv/bin/python -m benchmarks server
 Json = dict[str, Any]
 Results = dict[str, Json]
 
+_CACHES = {"cold": "empty caches", "warm": "filled caches"}
 _START = ("", "start-up", "compiled", "taking")
 _PERCENTS = {"p50": 50, "p99": 99, "worst": 100}
+
+
+def for_a_user(results: Results) -> Iterator[str]:
+    """Yield a table of what somebody notices, and a picture, if it was measured."""
+    parts = [it for it in ("trainer", "server") if it in results]
+    if not parts:
+        yield "Not measured."
+        return
+    titles = [f"{it}, {cache}" for cache in _CACHES.values() for it in SERVED]
+    rows = [row for part in parts for row in _user_rows(part, results[part]["results"])]
+    yield _table(("", *titles), rows)
+    if "server" in parts:
+        yield "![Longest wait for a token by wave, stock above fork.](server.png)"
+
+
+def _user_rows(part: str, runs: list[Json]) -> Iterator[list[str]]:
+    chosen = [it for cache in _CACHES for it in runs if it["cache"] == cache]
+    for title, value in _NOTICED[part].items():
+        yield [f"{part}: {title}", *map(value, chosen)]
+    yield [f"{part}: start-up", *(f"{it['started']:.0f} s" for it in chosen)]
+    counts = [str(len(in_use.compiled(it))) for it in chosen]
+    yield [f"{part}: compilations of the sampler after that", *counts]
+
+
+def _longest_step(run: Json) -> str:
+    return f"{max(it['seconds'] for it in run['steps']):.2f} s"
+
+
+def _first_request(run: Json) -> str:
+    return "fails" if in_use.errors(run) else f"{in_use.first_request(run)[0]:.2f} s"
+
+
+def _longest_wait(run: Json) -> str:
+    return f"{max(it['wait'] for it in in_use.waves(run)):.2f} s"
+
+
+_NOTICED = {
+    "trainer": {"longest step": _longest_step},
+    "server": {
+        "first request": _first_request,
+        "longest wait for a token": _longest_wait,
+    },
+}
 
 
 def trainer(results: Results, name: str) -> Iterator[str]:
@@ -47,10 +92,15 @@ def trainer(results: Results, name: str) -> Iterator[str]:
     head = (*_START, "step 1", "step 2", "later steps, median")
     yield _table(head, map(_trainer_row, runs))
     yield from _reasons(runs, "step")
-    yield f"{_sameness(runs)} The means of the rewards, and the losses:"
-    cold = [it for it in runs if it["cache"] == "cold"]
+    yield _sameness(runs)
+
+
+def trainer_in_full(results: Results, name: str) -> Iterator[str]:
+    """Yield what each step of training gave, with an empty cache."""
+    cold = [it for it in results[name]["results"] if it["cache"] == "cold"]
     titles = [f"{what}, {it['variant']}" for what in ("reward", "loss") for it in cold]
     steps = zip(*(it["steps"] for it in cold), strict=True)
+    yield "The means of the rewards, and the losses, of each step:"
     yield _table(("step", *titles), map(_value_row, itertools.count(1), steps))
 
 
@@ -74,18 +124,6 @@ def _sameness(runs: list[Json]) -> str:
     return " ".join(in_use.differences(runs)) or same
 
 
-def short_trainer(title: str, result: Json) -> Iterator[str]:
-    """Yield the answers in short about the trainer."""
-    for run in result["results"]:
-        seconds = [it["seconds"] for it in run["steps"]]
-        longest, median = max(seconds), statistics.median(seconds)
-        yield (
-            f"{title} with TRL on {in_use.name(run)} cache: {_compiled(run)}; its "
-            f"longest step takes {longest:.2f} s, the median {median:.2f} s."
-        )
-    yield f"{title} with TRL: {_sameness(result['results'])}"
-
-
 def server(results: Results, name: str) -> Iterator[str]:
     """Yield the paragraphs about the server, and about its restart."""
     runs = results[name]["results"]
@@ -95,18 +133,20 @@ def server(results: Results, name: str) -> Iterator[str]:
     if failed:
         yield f"{len(failed)} requests failed, the first of them so: {failed[0]}"
         return
-    yield "![Longest wait for a token by wave, stock above fork.](server.png)"
-    yield "After a restart:"
-    yield "![The same after a restart.](restart.png)"
+    yield "![Longest wait for a token by wave, after a restart.](restart.png)"
     head = ("requests", "errors", "first request", "like it, median", "ratio")
     yield _table((*_START, *head), map(_server_row, runs))
     yield from _reasons(runs, "wave")
-    for cache in ("cold", "warm"):
+
+
+def server_in_full(results: Results, name: str) -> Iterator[str]:
+    """Yield how long tokens took, by the size of the wave."""
+    for cache in _CACHES:
         yield (
             f"Milliseconds to the first and to the next token, {cache}, by the size of "
             f"the wave: {' / '.join(_PERCENTS)}. Tokens that come together are 0 apart."
         )
-        chosen = [it for it in runs if it["cache"] == cache]
+        chosen = [it for it in results[name]["results"] if it["cache"] == cache]
         what = ("first token", "next token")
         titles = [f"{token}, {it['variant']}" for token in what for it in chosen]
         rows = (_size_row(size, chosen) for size in sorted(set(WAVES)))
@@ -134,37 +174,12 @@ def _size_row(size: int, runs: list[Json]) -> Iterator[Any]:
         yield " / ".join(f"{it:.0f}" for it in found)
 
 
-def short_server(title: str, result: Json) -> Iterator[str]:
-    """Yield the answers in short about the server, and about its restart."""
-    for run in result["results"]:
-        if in_use.errors(run):
-            yield f"{title} on {in_use.name(run)} cache failed requests."
-            continue
-        first, like = in_use.first_request(run)
-        longest = max(it["wait"] for it in in_use.waves(run))
-        yield (
-            f"{title} on {in_use.name(run)} cache: {_compiled(run)}; its first request "
-            f"takes {first / like:.1f} times as long as later ones like it, and the "
-            f"longest wait for a token is {longest:.2f} s, in {len(run['requests'])} "
-            "requests without an error."
-        )
-
-
 def _start(run: Json) -> Iterator[Any]:
     found = in_use.compiled(run)
     yield in_use.name(run)
     yield f"{run['started']:.0f} s"
     yield len(found)
     yield f"{math.fsum(it['seconds'] for it in found):.2f} s"
-
-
-def _compiled(run: Json) -> str:
-    found = in_use.compiled(run)
-    seconds = math.fsum(it["seconds"] for it in found)
-    return (
-        f"after a start-up of {run['started']:.0f} s, {len(found)} compilations "
-        f"({seconds:.2f} s)"
-    )
 
 
 def _reasons(runs: list[Json], places: str) -> Iterator[str]:

@@ -190,13 +190,19 @@ def test_the_report_says_what_was_measured(tmp_path: Path) -> None:
     assert "- stock, warm: `count` in step 1, 2.00 s: its first call" in text
     assert "- stock, warm: `count` in step 2, 2.00 s: `2 <= x`" in text
     assert "Equal in all 4 runs, in each of 12 steps" in text
-    assert "| 2 | 1.000000 | 1.000000 | 0.250000000 | 0.250000000 |" in text
+    in_full = (tmp_path / "all-results.md").read_text()
+    assert "| 2 | 1.000000 | 1.000000 | 0.250000000 | 0.250000000 |" in in_full
     assert (
         "| stock, cold | 60 s | 2 | 4.00 s | 576 | 0 | 3500 ms | 1000 ms | 3.5 |"
         in text
     )
     assert "- stock, cold: `count` in wave 3, 2.00 s: `size`" in text
-    assert "| 2 | 500 / 500 / 500 | 500 / 500 / 500 | 250 / 250 / 250 |" in text
+    assert "| 2 | 500 / 500 / 500 | 500 / 500 / 500 | 250 / 250 / 250 |" in in_full
+    noticed = "| trainer: longest step | 2.25 s | 0.25 s | 2.25 s | 0.25 s |"
+    assert noticed in text
+    assert noticed in "\n".join(document.summary(results()))
+    assert "| server: first request | 3.50 s | " in text
+    assert "| server: compilations of the sampler after that | 2 | 0 | 2 | 0 |" in text
     for name in ("trainer", "server", "restart"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
@@ -211,6 +217,7 @@ def test_the_report_says_what_differs_or_failed() -> None:
     assert "Equal in all" not in text
     assert "The trainer's loss on fork, warm is another" in text
     assert "1 requests failed, the first of them so: Refused: no." in text
+    assert "| server: first request | fails | " in text
 
 
 def test_first_compilations_are_in_the_trace_too(tmp_path: Path) -> None:

@@ -182,16 +182,18 @@ def test_the_report_says_what_was_measured(tmp_path: Path) -> None:
     document.write(results(), tmp_path)
 
     text = (tmp_path / "results.md").read_text()
+    in_full = (tmp_path / "all-results.md").read_text()
     assert f"three models, fork compiles `{OP}` never in the middle of" in text
     assert "| `forward`, merged | 2 | 2 | 0 | 1 | 9.25 s | 9.25 s |" in text
     assert "| `forward`, fork | 1 | 1 | 1 | 0 | 0.00 s | 0.00 s |" in text
     assert "- stock: its first call, at 1 x 9\n" in text
     assert "- stock: `size mismatch`, at 2 x 9\n" in text
     assert "- merged: **Error: bug** `1 <= size`, at 0 x 9\n" in text
-    assert (
-        "| 1 | 10.0 | 20.0 | 10.0 | 100.0 | 10.0 | 1.00 (1.00 to 1.00) | 0.50" in text
-    )
-    assert "| 8 | 1,000,000 | never |" in text
+    times = "| 1 | 10.0 | 20.0 | 10.0 | 100.0 | 10.0 | 1.00 (1.00 to 1.00) | 0.50"
+    assert times in in_full
+    assert "| 8 | 1,000,000 | never |" in in_full
+    assert "| batch | 1000, fork/merged | 1000, fork/stock |" in text
+    assert "| 8 | 0.50 | 1.00 |" in text
     assert "| `op` | 0.0 MB | 0.0 MB | 0.0 MB | 3.0 MB | 0.0 MB |" in text
     assert "which took 8 s on stock, 9 s on fork." in text
     assert "| stock | 250 | 9000 | 9000 | 500 | 3250 | 3250 |" in text
@@ -207,10 +209,11 @@ def test_a_median_above_its_limit_is_bold() -> None:
     point["ratios"]["fork/stock"]["median"] = 1.04
 
     text = document.text(found)
+    assert "**1.04** (1.00 to 1.00)" in document.in_full(found)
     run["rows"] = "padded"
     padded = document.text(found)
 
-    assert "**1.04** (1.00 to 1.00)" in text
+    assert "| 1 | 0.50 | **1.04** |" in text
     assert "median ratio is 1.00 to 1.04, above the limit at 1 of 2 points" in text
     assert "median ratio is 1.00 to 1.04, above the limit at 0 of 2 points" in padded
 
@@ -218,8 +221,12 @@ def test_a_median_above_its_limit_is_bold() -> None:
 def test_nothing_measured_is_said(tmp_path: Path) -> None:
     document.write({}, tmp_path)
 
-    assert "- The engine: not measured." in (tmp_path / "results.md").read_text()
-    assert [it.name for it in tmp_path.iterdir()] == ["results.md"]
+    text = (tmp_path / "results.md").read_text()
+    assert "## What changes for a user\n\nNot measured.\n" in text
+    assert "## The engine\n\nNot measured.\n" in text
+    assert "steady-cpu: not measured." in document.summary({})
+    pages = {"results.md", "all-results.md"}
+    assert {it.name for it in tmp_path.iterdir()} == pages
 
 
 def steps(parts: list[str], quick: bool, folder: Path) -> list[plan.Step]:
