@@ -12,6 +12,8 @@ _WAVES = 26  # of the server's: what can be new to it comes early
 _STALL, _OTHER = "#d1495b", "#9aa5b1"
 
 Json = dict[str, Any]
+# What it is of, the seconds of its bars, and which of them are red.
+_Panel = tuple[str, list[float], set[int]]
 
 
 def token_gaps(groups: list[Json]) -> list[tuple[float, str, bool]]:
@@ -40,39 +42,16 @@ def draw_stalls(result: Json, path: Path) -> None:
         result: The content of engine.json.
         path: The PNG file to write.
     """
-    pyplot = _pyplot()
-    runs = result["results"]
-    figure, axes = pyplot.subplots(
-        len(runs), figsize=(9, 6), sharex=True, sharey=True, layout="constrained"
-    )
-    for axis, run in zip(axes, runs, strict=True):
+    panels = []
+    for run in result["results"]:
         gaps = token_gaps(run["groups"])
-        usual = sorted(it[0] for it in gaps)[len(gaps) // 2]
-        colours = [
-            _STALL if compiled and seconds > 3 * usual else _OTHER
-            for seconds, _, compiled in gaps
-        ]
-        axis.bar(range(len(gaps)), [it[0] for it in gaps], 0.8, color=colours)
-        for place, (seconds, title, _) in enumerate(gaps):
-            if title:
-                axis.axvline(place - 0.5, color=_OTHER, linewidth=0.5)
-            if colours[place] == _STALL:
-                axis.text(
-                    place, seconds * 1.1, f"{seconds:.1f} s", ha="center", fontsize=9
-                )
-        axis.set_yscale("log")
-        axis.margins(x=0.01, y=0.15)
-        axis.set_ylabel("seconds")
-        axis.set_title(run["variant"], loc="left", fontweight="bold")
-        axis.spines[["top", "right"]].set_visible(False)
-    starts = [place for place, it in enumerate(gaps) if it[1]]
-    axes[-1].set_xticks(
-        starts, [gaps[it][1] for it in starts], rotation=30, ha="right", fontsize=9
-    )
-    axes[-1].set_xlabel("steps of the rollout, by group; red: slower while compiling")
-    figure.suptitle(_title(result["machine"]))
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+        bars = [it[0] for it in gaps]
+        usual = sorted(bars)[len(bars) // 2]
+        red = {at for at, it in enumerate(gaps) if it[2] and it[0] > 3 * usual}
+        panels.append((f"{run['variant']} ({run['loaded']:.0f} s to load)", bars, red))
+    labels = [it[1] for it in gaps]
+    what = "steps of the rollout, by group; red: slower while compiling"
+    _draw_bars(result, "The engine", panels, labels, "seconds", what, path)
 
 
 def draw_training(result: Json, path: Path) -> None:
@@ -82,13 +61,12 @@ def draw_training(result: Json, path: Path) -> None:
         result: The content of trainer.json.
         path: The PNG file to write.
     """
-    runs = {}
-    for run in _of_cache(result, "cold"):
-        runs[run["variant"]] = run, [it["seconds"] for it in run["steps"]]
-    labels = [str(number) for number in range(1, 1 + len(run["steps"]))]
-    title = f"A trainer: GRPO with TRL {run['trl']}"
-    axis_label = "steps of training; red: vLLM's sampler was compiled meanwhile"
-    _draw_in_use(result, title, runs, labels, "seconds a step", axis_label, path)
+    runs = _of_cache(result, "cold")
+    panels = [_panel(it, [step["seconds"] for step in it["steps"]]) for it in runs]
+    labels = [str(number) for number, _ in enumerate(panels[0][1], 1)]
+    title = f"A trainer: GRPO with TRL {runs[0]['trl']}"
+    what = "steps of training; red: vLLM's sampler was compiled meanwhile"
+    _draw_bars(result, title, panels, labels, "seconds a step", what, path)
 
 
 def draw_serving(result: Json, cache: str, path: Path) -> None:
@@ -99,69 +77,79 @@ def draw_serving(result: Json, cache: str, path: Path) -> None:
         cache: ``cold``, or ``warm``: after a restart.
         path: The PNG file to write.
     """
-    runs = {}
-    for run in _of_cache(result, cache):
-        waves = in_use.waves(run)[:_WAVES]
-        runs[run["variant"]] = run, [it["wait"] for it in waves]
-    labels = [str(it["size"]) for it in waves]
+    runs = _of_cache(result, cache)
+    waves = [in_use.waves(it)[:_WAVES] for it in runs]
+    panels = [
+        _panel(run, [it["wait"] for it in its])
+        for run, its in zip(runs, waves, strict=True)
+    ]
+    labels = [str(it["size"]) for it in waves[0]]
     title = "A server" if cache == "cold" else "A server after a restart"
-    axis_label = (
-        f"requests at once, the first {len(waves)} waves; red: vLLM's sampler was "
+    what = (
+        f"requests at once, the first {len(labels)} waves; red: vLLM's sampler was "
         "compiled meanwhile"
     )
-    what = "seconds, longest wait\nfor a token"
-    _draw_in_use(result, title, runs, labels, what, axis_label, path)
+    height = "seconds, longest wait\nfor a token"
+    _draw_bars(result, title, panels, labels, height, what, path)
 
 
 def _of_cache(result: Json, cache: str) -> list[Json]:
     return [it for it in result["results"] if it["cache"] == cache]
 
 
-def _draw_in_use(
+def _panel(run: Json, bars: list[float]) -> _Panel:
+    compiled = in_use.compiled(run)
+    title = (
+        f"{run['variant']}: {len(compiled)} compilations in the middle of its work "
+        f"(start-up before: {run['started']:.0f} s)"
+    )
+    return title, bars, {it["place"] - 1 for it in compiled}
+
+
+def _draw_bars(
     result: Json,
     title: str,
-    runs: dict[str, tuple[Json, list[float]]],
+    panels: list[_Panel],
     labels: list[str],
+    height: str,
     what: str,
-    axis_label: str,
     path: Path,
 ) -> None:
-    """Draw bars, red where something of the sampling step was compiled meanwhile.
+    """Draw panels of bars, one above the other, and say how high the red ones are.
 
     Args:
         result: The content of a JSON, for its machine.
         title: What was run.
-        runs: By variant, its result, and the seconds of each bar.
-        labels: A bar each.
-        what: What a bar shows.
-        axis_label: What is told apart by bars.
+        panels: What to draw.
+        labels: A bar each; not all need one.
+        height: What the height of a bar is.
+        what: What is told apart by bars.
         path: The PNG file to write.
     """
     pyplot = _pyplot()
     figure, axes = pyplot.subplots(
-        len(runs), figsize=(9, 5), sharex=True, sharey=True, layout="constrained"
+        len(panels),
+        figsize=(9, 1 + 2 * len(panels)),
+        sharex=True,
+        sharey=True,
+        layout="constrained",
     )
-    top = max(it for _, bars in runs.values() for it in bars)
-    for axis, (variant, (run, bars)) in zip(axes, runs.items(), strict=True):
-        compiled = in_use.compiled(run)
-        places = {it["place"] - 1 for it in compiled}
-        colours = [_STALL if it in places else _OTHER for it in range(len(bars))]
+    top = max(it for _, bars, _ in panels for it in bars)
+    for axis, (name, bars, red) in zip(axes, panels, strict=True):
+        colours = [_STALL if it in red else _OTHER for it in range(len(bars))]
         axis.bar(range(len(bars)), bars, 0.8, color=colours)
-        for place in [it for it in places if 0 <= it < len(bars)]:
+        for place in red & {*range(len(bars))}:
             label = f"{bars[place]:.2f} s"
             axis.text(place, bars[place] + top / 40, label, ha="center", fontsize=9)
         axis.set_ylim(0, 1.15 * top)
         axis.margins(x=0.02)
-        axis.set_ylabel(what)
-        axis.set_title(
-            f"{variant}: {len(compiled)} compilations in the middle of its work "
-            f"(start-up before: {run['started']:.0f} s)",
-            loc="left",
-            fontweight="bold",
-        )
+        axis.set_ylabel(height)
+        axis.set_title(name, loc="left", fontweight="bold")
         axis.spines[["top", "right"]].set_visible(False)
-    axes[-1].set_xticks(range(len(labels)), labels)
-    axes[-1].set_xlabel(axis_label)
+    named = [place for place, it in enumerate(labels) if it]
+    turned: Json = {"rotation": 30, "ha": "right"} if len(named) < len(labels) else {}
+    axes[-1].set_xticks(named, [labels[it] for it in named], fontsize=9, **turned)
+    axes[-1].set_xlabel(what)
     figure.suptitle(f"{title}: {_title(result['machine'])}", fontsize=10)
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
