@@ -74,6 +74,7 @@ def _line(found: Json) -> str:
         else ""
     )
     return (
-        f"{waiting} compilations while requests wait, {lost:.1f} s lost{loading} "
+        f"{waiting} compilation{'' if waiting == 1 else 's'} while requests wait, "
+        f"{lost:.1f} s lost{loading} "
         f"({found['device']}, torch {found['torch']})"
     )
