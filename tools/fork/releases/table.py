@@ -33,7 +33,6 @@ from tools.fork.source.tree import (
 )
 
 DOCUMENT = ROOT / "docs/releases.md"
-_SAMPLE = "vllm/v1/sample/"
 _HEAD = """\
 # The change on other releases
 
@@ -84,7 +83,7 @@ def show() -> int:
     """
     build.make(described(None))  # pip needs its torch to fetch any release
     rows: list[list[str]] = []
-    notes: list[str] = []
+    notes: dict[str, list[str]] = {}
     for release in all_described():
         print(f"vLLM {release.version}", flush=True)
         tree = _weave(release)
@@ -93,8 +92,10 @@ def show() -> int:
                 release, tree.stock, tree.fork, tree.name, reports(release)
             )
         rows.append(row(release, tree, found, engine_outcome(reports(release))))
-        notes += notes_on(release, tree, found)
-    lines = [*table(_COLUMNS, rows), "", *notes]
+        for note in notes_on(tree, found):
+            notes.setdefault(note, []).append(release.version)
+    said = [f"- {', '.join(versions)}: {note}" for note, versions in notes.items()]
+    lines = [*table(_COLUMNS, rows), "", *said]
     print("\n".join(["", *lines]))
     head = _HEAD.format(models=", ".join(runner.MODELS))
     DOCUMENT.write_text(head + "\n".join(lines) + "\n")
@@ -123,8 +124,8 @@ def _weave_wheel(wheel: Path, made: Trees) -> Woven:
     for folder in (made.stock, made.fork):
         shutil.rmtree(folder, ignore_errors=True)
     with zipfile.ZipFile(wheel) as archive:
-        needed = (_SAMPLE, *runner.SOURCES)
-        names = [it for it in archive.namelist() if it.startswith(needed)]
+        # What sampling needs, and what our sources ask whether it is there.
+        names = [it for it in archive.namelist() if it.endswith(".py")]
         archive.extractall(made.stock, names)
     try:
         changed = woven(ROOT, partial(on_disk, made.stock))
@@ -184,18 +185,16 @@ def engine_outcome(report: Path) -> str:
     return "; ".join(said) or "not run"
 
 
-def notes_on(release: Release, tree: Woven, found: Json) -> Iterator[str]:
-    """Yield a line for each thing that does not fit or fails, with the reason."""
+def notes_on(tree: Woven, found: Json) -> Iterator[str]:
+    """Yield what does not fit or fails in a release, with the reason."""
     if not tree.fork:
-        reason = tree.said.splitlines()[-1].strip()
-        yield f"- {release.version}: {reason}"
+        yield tree.said.splitlines()[-1].strip()
     sides = {"the release": found["stock"], "with the change": found.get("fork")}
     for name, side in sides.items():
         calls = side["calls"] if side else []
         for (batch, vocabulary), it in zip(measure.CALLS, calls, strict=False):
             if it["error"]:
-                size = f"batch {batch}, vocabulary {vocabulary}"
                 # Dynamo goes on for several sentences.
                 error = it["error"].split(". ")[0]
-                yield f"- {release.version}, {name}, {size}: {error}"
+                yield f"{name}, batch {batch}, vocabulary {vocabulary}: {error}"
                 break
