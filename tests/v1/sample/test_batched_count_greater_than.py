@@ -283,7 +283,8 @@ def test_specific_tokens_share_the_compilation(backend, layout):
 def test_random_sampling_compiles_for_one_row_and_for_more(backend):
     sampler_for(model())
 
-    assert backend.compilations == 3
+    # More rows may have two layouts; and the ranks.
+    assert backend.compilations == 1 + 2 + 1
 
 
 @pytest.mark.parametrize(

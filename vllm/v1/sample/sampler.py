@@ -36,10 +36,12 @@ class Sampler(nn.Module):
             device = current_platform.device_type
             logits = torch.zeros(shape, dtype=torch.float32, device=device)
             if is_cpu:
-                # One row and more are two graphs, which draw from torch's generator.
+                # Graphs of their own, which draw from torch's generator: one row, more,
+                # and more of a padded vocabulary where no cast makes them contiguous.
+                padded = nn.functional.pad(logits, (0, 1))[:, :-1]
                 with torch.random.fork_rng(devices=()):
-                    self.topk_topp_sampler(logits[:1], {}, None, None)
-                    self.topk_topp_sampler(logits, {}, None, None)
+                    for rows in (logits[:1], logits, padded):
+                        self.topk_topp_sampler(rows, {}, None, None)
             # Last, for it leaves its marks on the logits.
             self.gather_logprobs(logits, 0, logits.argmax(dim=-1))
         except Exception:
@@ -53,10 +55,10 @@ class Sampler(nn.Module):
 
     def sample(*_: ...):
         ...
-        # A row of a padded vocabulary keeps the padded stride, and only a view changes
-        # that of a single row: without it, each layout is a compilation of its own.
-        if current_platform.is_cpu() and logits.stride(0) != logits.size(1):
-            logits = logits.flatten().view(logits.shape)
+        # A single row of a padded vocabulary keeps the padded stride, also if copied or
+        # cast, and would be a compilation of its own. A view has that of its size.
+        if logits.size(0) == 1 and logits.stride(0) != logits.size(1):
+            logits = logits.view(logits.shape)
 
         random_sampled, processed_logprobs = self.topk_topp_sampler(
             logits,
@@ -68,8 +70,8 @@ class Sampler(nn.Module):
 
     def gather_logprobs(*_: ...):
         ...
-        # One layout, as in `sample`, and a batch that Dynamo may not look at (after
-        # topk and gather, which would): one graph for 0, 1 and more rows.
+        # One layout, and a batch that Dynamo may not look at (after topk and gather,
+        # which would): one graph for 0, 1 and more rows.
         if logprobs.stride(0) != logprobs.size(1):
             logprobs = logprobs.flatten().view(logprobs.shape)
         torch._dynamo.decorators.mark_unbacked(logprobs, 0)
