@@ -24,7 +24,8 @@ import ast
 import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
+from itertools import groupby, pairwise
 from types import EllipsisType
 
 from tools.fork import ForkError
@@ -47,6 +48,8 @@ class _File:
         self.package = path.partition("/")[0]
         try:
             self.module = ast.parse(data.decode("utf-8-sig"))
+            # The compiler sees more: a late `from __future__` parses.
+            compile(self.module, name, "exec", dont_inherit=True)
         except (SyntaxError, ValueError) as error:
             raise ForkError(f"{name} is not valid Python: {error}.") from error
         # As Python does, this takes a lone \r for a line end, and no form feed.
@@ -60,13 +63,6 @@ class _File:
         statements = [it for it in ast.walk(self.module) if isinstance(it, ast.stmt)]
         self.ends = {0, *map(_stop, statements)}
         self.unread = {at for at, it in enumerate(self.lines) if _INSTEAD_OF in it}
-
-    def check(self) -> None:
-        """Let the compiler see it too: a late ``from __future__`` parses."""
-        try:
-            compile(self.module, self.name, "exec", dont_inherit=True)
-        except SyntaxError as error:
-            raise ForkError(f"{self.name} is not valid Python: {error}.") from error
 
     def indent(self, node: ast.stmt) -> bytes:
         line = self.lines[_start(node)]
@@ -86,10 +82,11 @@ class _File:
             stop -= 1
         return stop
 
-    def shares_lines(self, node: ast.stmt) -> bool:
-        """Tell whether other code stands on the lines of ``node``."""
+    def check_alone(self, name: str, node: ast.stmt) -> None:
+        """Raise if other code stands on the lines of ``node``, which is in ``name``."""
         after = self.lines[_stop(node) - 1][node.end_col_offset :].strip()
-        return self.has_code_before(node) or after[:1] not in (b"", b"#")
+        if self.has_code_before(node) or after[:1] not in (b"", b"#"):
+            raise self.misfit(name, node, "shares its lines")
 
     def has_code_before(self, node: ast.stmt) -> bool:
         """Tell whether the first line of ``node`` begins with other code."""
@@ -159,7 +156,6 @@ def weave(
     target = _File("upstream's", name, upstream)
     woven = _applied(_edits(_File("our", name, ours, without), target), target)
     again = _File("the woven", name, woven)
-    again.check()
     if _edits(_File("our", name, ours, without), again):
         raise ForkError(f"{name}: weaving our source twice would change it twice.")
     return woven
@@ -167,10 +163,6 @@ def weave(
 
 def definitions(ours: bytes, name: str) -> set[str]:
     """Return what a sparse source defines: functions and methods, as ``Class.method``.
-
-    Args:
-        ours: The sparse source.
-        name: The file's name, for errors.
 
     Raises:
         ForkError: It is not valid Python.
@@ -180,10 +172,6 @@ def definitions(ours: bytes, name: str) -> set[str]:
 
 def imports(ours: bytes, name: str) -> Iterator[tuple[str, str]]:
     """Yield what a sparse source imports from its own package.
-
-    Args:
-        ours: The sparse source.
-        name: The file's name, whose first part is the package's.
 
     Yields:
         The path of a module, without its ``.py``, and a name in it.
@@ -269,7 +257,9 @@ def _weave_definition(
     if not namesakes and dots:
         raise target.misfit(name, ours, "is gone")
     if not namesakes:
-        yield _add_definition(source, ours, target, scope, above)
+        text = _moved(source, source.comment_start(ours), _stop(ours), target, above)
+        blank = [target.newline] * (1 if prefix else 2)
+        yield _Edit(_stop(above), _stop(above), blank + text)
         return
     (theirs,) = namesakes
     if type(ours) is not type(theirs):
@@ -311,22 +301,23 @@ def _weave_body(
         if not _is_bare(node, EllipsisType):
             raise source.misfit(name, node, "stands where only `...` may: at an end")
     line = 0
-    for run in _runs(ours.body):
+    for dots, run in groupby(ours.body, partial(_is_bare, kind=EllipsisType)):
+        if dots:
+            continue
         items = [_find(node, source, target, theirs, name) for node in run]
         before: _Item | None = None
         for item in items:
             if item.place is None:
                 continue
             for found in filter(None, (item.anchor, item.old)):
-                if target.shares_lines(found):
-                    raise target.misfit(name, found, "shares its lines")
+                target.check_alone(name, found)
             if _start(item.place) < line:
                 raise target.misfit(name, item.place, "comes in another order")
             if before and not _adjacent(before, item):
                 raise target.misfit(name, item.place, "has other code before it")
             line, before = _stop(item.place), item
         if before is None:
-            raise target.misfit(name, run[0], "has no anchor left beside it")
+            raise target.misfit(name, items[0].node, "has no anchor left beside it")
         yield from _weave_run(source, items, target)
 
 
@@ -360,8 +351,7 @@ def _find(
     """Find our statement, and the one it replaces, in upstream's function."""
     if any(_is_bare(inner, EllipsisType) for inner in ast.walk(node)):
         raise source.misfit(name, node, "has a `...` inside")
-    if source.shares_lines(node):
-        raise source.misfit(name, node, "shares its lines")
+    source.check_alone(name, node)
     wanted = {ast.dump(node): "anchor"}
     for at in range(source.comment_start(node), _start(node)):
         line = source.lines[at].strip()
@@ -399,17 +389,6 @@ def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
                 yield value
 
 
-def _runs(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
-    """Yield the statements between each two ``...``."""
-    run: list[ast.stmt] = []
-    for node in body:
-        if not _is_bare(node, EllipsisType):
-            run.append(node)
-        elif run:
-            yield run
-            run = []
-
-
 def _adjacent(first: _Item, second: _Item) -> bool:
     """Tell whether nothing stands between two found statements."""
     pairs = pairwise(first.block)
@@ -434,8 +413,7 @@ def _add_import(source: _File, node: _Import, target: _File) -> Iterator[_Edit]:
     order = _import_order(node, target)
     behind = [it for it in imports if _import_order(it, target) > order]
     beside = behind[0] if behind else [*target.module.body[:1], *imports][-1]
-    if target.shares_lines(beside):
-        raise target.misfit("", beside, "shares its lines")
+    target.check_alone("", beside)
     apart = isinstance(beside, _Import) and _import_order(beside, target)[0] != order[0]
     blank = [target.newline] if apart else []
     if behind:
@@ -451,8 +429,7 @@ def _add_assignment(node: ast.stmt, target: _File) -> Iterator[_Edit]:
         return
     _check_free(_assigned_name(node), node, target)
     beside = (_imports(target) or target.module.body)[-1]
-    if target.shares_lines(beside):
-        raise target.misfit("", beside, "shares its lines")
+    target.check_alone("", beside)
     text = [target.newline, ast.unparse(node).encode() + target.newline]
     yield _Edit(_stop(beside), _stop(beside), text)
 
@@ -491,15 +468,6 @@ def _assigned_name(node: ast.stmt) -> str:
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
         return node.targets[0].id if len(node.targets) == 1 else ""
     return ""
-
-
-def _add_definition(
-    source: _File, ours: _Definition, target: _File, scope: _Scope, above: ast.stmt
-) -> _Edit:
-    """Add a definition to upstream's module or class, behind another one."""
-    text = _moved(source, source.comment_start(ours), _stop(ours), target, above)
-    blank = 1 if isinstance(scope, ast.ClassDef) else 2
-    return _Edit(_stop(above), _stop(above), [target.newline] * blank + text)
 
 
 def _moved(
