@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
-from tools.fork.source.overlay import module_names, on_disk, woven_modules
+from tools.fork.source.overlay import module_names, newest_that_fits, on_disk
 
 _KEPT = ".vllm-before-the-fork"
 
@@ -81,7 +81,7 @@ def apply(
         ForkError: The change does not fit, somebody else has changed a module, or it
             cannot be written. Then nothing was changed.
     """
-    wanted = woven_modules(overlay, partial(_before, installed))
+    _, wanted = newest_that_fits(overlay, partial(_before, installed))
     there = {name: (installed.site / name).read_bytes() for name in wanted}
     changes = {name: it for name, it in wanted.items() if it != there[name]}
     foreign = [it for it in changes if _is_foreign(installed, it, there[it])]
@@ -101,10 +101,6 @@ def apply(
 
 def undo(installed: Installed, overlay: Path = ROOT) -> list[str]:
     """Put back what the modules of an installed vLLM were before.
-
-    Args:
-        installed: What to take the change out of.
-        overlay: The folder with our ``vllm/`` and ``ports/``.
 
     Returns:
         The paths that were put back; none where the change is not there.

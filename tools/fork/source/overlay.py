@@ -25,7 +25,7 @@ def woven(overlay: Path, read: Read) -> dict[str, bytes]:
     Raises:
         ForkError: The change does not fit.
     """
-    folders, result = _newest_that_fits(overlay, read)
+    folders, result = newest_that_fits(overlay, read)
     for name in {it for folder in folders for it in _sources(folder, "tests/v1")}:
         result[name] = _woven_test(folders, name, read)
     return {
@@ -35,7 +35,9 @@ def woven(overlay: Path, read: Read) -> dict[str, bytes]:
     }
 
 
-def woven_modules(overlay: Path, read: Read) -> dict[str, bytes]:
+def newest_that_fits(
+    overlay: Path, read: Read
+) -> tuple[Sequence[Path], dict[str, bytes]]:
     """Weave the newest set of sparse sources that fits.
 
     A port, for the releases from the one that it is named for, holds the definitions
@@ -43,23 +45,13 @@ def woven_modules(overlay: Path, read: Read) -> dict[str, bytes]:
     pinned release; one for older releases, what differs from ``vllm/``. Each asks for
     something that the releases before it lack, so it fits none of them.
 
-    Args:
-        overlay: As in `woven`.
-        read: As in `woven`.
-
     Returns:
-        By path, each module that our change touches, as it then reads.
+        The folders of that set, the overlay first; and by path, each module that our
+        change touches, as it then reads.
 
     Raises:
         ForkError: No set fits.
     """
-    return _newest_that_fits(overlay, read)[1]
-
-
-def _newest_that_fits(
-    overlay: Path, read: Read
-) -> tuple[Sequence[Path], dict[str, bytes]]:
-    """Return the folders of that set, the overlay first, and the woven modules."""
     ports = [overlay, *overlay.glob("ports/*")]
     ports.sort(key=partial(_numbers, overlay))
     pinned = ports.index(overlay)
