@@ -4,22 +4,13 @@
 import argparse
 from pathlib import Path
 
-# They build a release, the pinned one or another.
-OF_A_RELEASE = ("build", "demo", "test", "test-upstream", "lint", "patch")
-
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """Parse a command line; ends the process where it is none.
-
-    Args:
-        arguments: As typed.
-
-    Returns:
-        The ``command``, and its options.
-    """
+    """Return the ``command`` typed and its options; end the process if it is none."""
     parser = argparse.ArgumentParser(prog="python3 -m tools.fork")
     subparsers = parser.add_subparsers(dest="command", required=True)
-    for name in OF_A_RELEASE:
+    # They build a release, the pinned one or another.
+    for name in ("build", "demo", "test", "test-upstream", "lint", "patch"):
         command = subparsers.add_parser(name)
         command.add_argument("--release", help="another that releases.toml describes")
     subparsers.add_parser("releases")

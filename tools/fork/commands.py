@@ -3,6 +3,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT, VENV
@@ -16,25 +17,19 @@ from tools.fork.upstream import patch
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run one command.
-
-    Args:
-        options: The command and its options, as `tools.fork.cli` parsed them.
-
-    Returns:
-        The exit status.
-    """
-    commands = {
+    """Run the command that `tools.fork.cli` parsed; return its exit status."""
+    commands: dict[str, Callable[[Release], int]] = {
         "build": _build,
-        "demo": _demo,
-        "test": _test,
-        "test-upstream": _test_upstream,
-        "lint": _lint,
+        "demo": lambda it: demo.show(it, build.make(it), reports(it)),
+        "test": lambda it: suite.run(it, reports(it)),
+        "test-upstream": lambda it: upstream.show(build.make(it), reports(it)),
+        "lint": lambda _: show([VENV / "bin/pre-commit", "run", "--all-files"], ROOT),
         "patch": _patch,
     }
     try:
         if options.command == "releases":
-            return table.show()
+            table.show()
+            return 0
         if options.command == "bench":
             return _bench(options.quick)
         return commands[options.command](described(options.release or None))
@@ -48,18 +43,6 @@ def _build(release: Release) -> int:
     fork, venv = made.fork.relative_to(ROOT), VENV.relative_to(ROOT)
     print(f"The fork is in {fork}/ and installed in {venv}/.")
     return 0
-
-
-def _demo(release: Release) -> int:
-    return demo.show(release, build.make(release), reports(release))
-
-
-def _test(release: Release) -> int:
-    return suite.run(release, reports(release))
-
-
-def _test_upstream(release: Release) -> int:
-    return upstream.show(build.make(release), reports(release))
 
 
 def _patch(release: Release) -> int:
@@ -85,7 +68,3 @@ def _bench(quick: bool) -> int:
     # Its engine is measured too, in an environment of its own.
     status = show([*python, "tools.fork", "build", "--release", MERGED], ROOT)
     return status or show([*python, "benchmarks"], ROOT)
-
-
-def _lint(release: Release) -> int:
-    return show([VENV / "bin/pre-commit", "run", "--all-files"], ROOT)

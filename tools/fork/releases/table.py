@@ -26,7 +26,6 @@ from tools.fork.source.overlay import on_disk, woven
 from tools.fork.source.tree import (
     Trees,
     changed_lines,
-    changed_lines_beside,
     make_worktree,
     tree_name,
     trees,
@@ -75,12 +74,8 @@ class Woven:
     name: str
 
 
-def show() -> int:
-    """Try every release, print the table, and write it to docs/releases.md.
-
-    Returns:
-        The exit status: 0.
-    """
+def show() -> None:
+    """Try every release, print the table, and write it to docs/releases.md."""
     build.make(described(None))  # pip needs its torch to fetch any release
     rows: list[list[str]] = []
     notes: dict[str, list[str]] = {}
@@ -100,7 +95,6 @@ def show() -> int:
     head = _HEAD.format(models=", ".join(runner.MODELS))
     DOCUMENT.write_text(head + "\n".join(lines) + "\n")
     print(f"\nThe table: {DOCUMENT.relative_to(ROOT)}")
-    return 0
 
 
 def _weave(release: Release) -> Woven:
@@ -115,7 +109,7 @@ def _weave(release: Release) -> Woven:
             raise
         make_worktree(made.fork, made.stock, release.tag)
         return Woven(made.stock, None, str(error), release.tag)
-    lines = changed_lines(made.fork, release.tag)
+    lines = changed_lines(made.fork, release.tag, "HEAD", "vllm")
     return Woven(made.stock, made.fork, lines, tree_name(made.fork))
 
 
@@ -135,7 +129,8 @@ def _weave_wheel(wheel: Path, made: Trees) -> Woven:
     for name, content in changed.items():
         (made.fork / name).parent.mkdir(parents=True, exist_ok=True)
         (made.fork / name).write_bytes(content)
-    lines = changed_lines_beside(made.stock, made.fork)
+    folders = (it / "vllm" for it in (made.stock, made.fork))
+    lines = changed_lines(made.fork, "--no-index", *folders)
     digest = hashlib.sha256(b"".join(changed.values())).hexdigest()
     return Woven(made.stock, made.fork, lines, digest)
 
@@ -177,10 +172,8 @@ def engine_outcome(report: Path) -> str:
         said.append(f"test: {json.loads((report / 'test.json').read_text())['fork']}")
     if (report / "demo.json").exists():
         variants = json.loads((report / "demo.json").read_text())["variants"]
-        compiled = [
-            f"{name} {len(list(of_sampling(it['steps'])))}"
-            for name, it in variants.items()
-        ]
+        steps = {name: it["steps"] for name, it in variants.items()}
+        compiled = [f"{name} {len([*of_sampling(it)])}" for name, it in steps.items()]
         said.append(f"demo compiled: {', '.join(compiled)}")
     return "; ".join(said) or "not run"
 

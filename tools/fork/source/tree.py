@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
-from tools.fork.program import finish, run
+from tools.fork.program import Word, finish, run
 from tools.fork.release import Release
 from tools.fork.source.overlay import woven
 from tools.fork.source.unpack import unpack_sdist
@@ -61,9 +61,9 @@ def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -
     Edits found in the tree are kept with ``git stash``.
 
     Args:
-        release: The release.
+        release: What to weave into.
         sdist: Its verified sdist.
-        tree: The tree, made if it does not exist.
+        tree: Made if it does not exist.
         overlay: The folder with our ``vllm/`` and ``tests/v1/``.
 
     Returns:
@@ -112,12 +112,7 @@ def tree_name(tree: Path) -> str:
 def sign(fork: Path, folder: Path, message: str, name: str, email: str) -> None:
     """Make a worktree with our commit, but under a person's name and signed off.
 
-    Args:
-        fork: The fork's tree.
-        folder: The worktree; what was changed there is lost.
-        message: The commit message, without the sign-off.
-        name: The person's name.
-        email: The person's address.
+    What was changed in ``folder``, the worktree, is lost.
 
     Raises:
         ForkError: git failed.
@@ -137,32 +132,28 @@ def format_patch(tree: Path, folder: Path) -> Path:
     return patch
 
 
-def changed_lines(tree: Path, base: str, folder: str = "vllm") -> str:
-    """Return how many lines our commit adds and removes in a folder, as "19 + 8"."""
-    return _summed(_git(tree, "diff", "--numstat", base, "HEAD", folder))
+def changed_lines(tree: Path, *between: Word) -> str:
+    """Return how many lines are added and removed, as "19 + 8".
 
+    Args:
+        tree: Where to ask git.
+        between: What it is to compare, in the words of ``git diff``.
 
-def changed_lines_beside(stock: Path, fork: Path) -> str:
-    """Return the same for two folders that are not in git."""
-    both = (str(it / "vllm") for it in (stock, fork))
-    # Its status says that there is a difference.
-    _, printed = finish(["git", "diff", "--no-index", "--numstat", *both], stock, {})
-    return _summed(printed)
-
-
-def _summed(numstat: str) -> str:
-    numbers = [line.split("\t")[:2] for line in numstat.splitlines()]
+    Raises:
+        ForkError: git failed.
+    """
+    status, printed = finish([*_GIT, "diff", "--numstat", *between], tree, {})
+    if status not in (0, 1):  # 1: two folders that are not in git differ
+        raise ForkError(f"git could not compare in {tree.name}/; it said:\n{printed}")
+    numbers = [line.split("\t")[:2] for line in printed.splitlines()]
     added, removed = (sum(map(int, column)) for column in zip(*numbers, strict=True))
     return f"{added} + {removed}"
 
 
 def make_worktree(fork: Path, folder: Path, commit: str) -> None:
-    """Make or mend a worktree of the fork's repository.
+    """Make or mend a worktree of the fork's repository, with what a commit has.
 
-    Args:
-        fork: The fork's tree.
-        folder: The worktree; what was changed there is lost.
-        commit: What it holds, for instance the release's tag.
+    What was changed in ``folder``, the worktree, is lost.
 
     Raises:
         ForkError: git failed.
@@ -207,11 +198,9 @@ def _commit_release(release: Release, sdist: Path, tree: Path) -> None:
     unpack_sdist(sdist, partial)
     # Metadata of the sdist's, not of the repository's: it would hide the metadata of
     # the installed package from a Python that has the tree on its path.
-    for metadata in [*partial.glob("*.egg-info"), partial / "PKG-INFO"]:
-        if metadata.is_dir():
-            shutil.rmtree(metadata)
-        else:
-            metadata.unlink(missing_ok=True)
+    for metadata in partial.glob("*.egg-info"):
+        shutil.rmtree(metadata)
+    (partial / "PKG-INFO").unlink(missing_ok=True)
     _git(partial, "init", "--quiet", "--initial-branch=fork")
     # Upstream tracks files that its .gitignore names; _version.py is generated.
     _git(partial, "add", "--all", "--force", "--", ".", ":!vllm/_version.py")
@@ -228,6 +217,6 @@ def _committed(tree: Path, commit: str, name: str) -> bytes | None:
     return run([*_GIT, "cat-file", "blob", blob], f"git has no {blob}.", cwd=tree)
 
 
-def _git(tree: Path, *arguments: str | Path) -> str:
+def _git(tree: Path, *arguments: Word) -> str:
     what = f"git could not {arguments[0]} in {tree.name}/; it said:"
     return run([*_GIT, *arguments], what, cwd=tree).decode().rstrip("\n")

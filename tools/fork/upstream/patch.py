@@ -20,8 +20,6 @@ from tools.fork.source.tree import (
 )
 from tools.fork.upstream import checks, pull_request
 
-# Whose changed lines are counted apart.
-_PARTS = ("vllm", "tests")
 _NO_IDENTITY = (
     "A patch needs your name, to be signed off; set it and run again:\n"
     '    git config --global user.name "<name>"\n'
@@ -54,14 +52,14 @@ def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Pa
         config = trees.scratch.with_name("pre-commit.yaml")
         hooks = checks.check(trees.scratch, files, config)
     print("\n".join(f"    {hook}" for hook in hooks))
+    tree = tree_name(trees.scratch)
     try:
         with step(f"the sampler under torch {release.torch}, stock beside fork"):
-            tree = tree_name(trees.fork)
             measure.measure(release, trees.stock, trees.fork, tree, reports)
     except ForkError as error:
         print(f"not measured:\n{error}")
-    changed = {it: changed_lines(trees.scratch, release.tag, it) for it in _PARTS}
-    tree = tree_name(trees.scratch)
+    base = trees.scratch, release.tag, "HEAD"
+    changed = {it: changed_lines(*base, it) for it in ("vllm", "tests")}
     text = pull_request.describe(release, message, reports, tree, changed)
     try:
         target.mkdir(parents=True, exist_ok=True)
