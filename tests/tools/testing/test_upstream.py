@@ -74,8 +74,7 @@ def test_nothing_compared_is_an_error(trees: Trees, tmp_path: Path) -> None:
 
 
 def run(trees: Trees, tmp_path: Path) -> dict[str, Result]:
-    side = upstream.Side(trees.fork, tmp_path, tmp_path)
-    return upstream._run(side, ["tests/test_it.py"], tmp_path / "log")
+    return upstream._run(trees.fork, ["tests/test_it.py"], tmp_path / "log")
 
 
 def test_a_test_that_hangs_is_stopped(

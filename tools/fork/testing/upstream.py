@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,25 +46,15 @@ TESTS = (
     "tests/v1/sample/test_logprobs.py tests/v1/sample/test_logprobs_e2e.py",
     "tests/v1/e2e/general/test_min_tokens.py tests/entrypoints/llm/test_generate.py",
 )
+_MODELS = "build/hub"
 _SECONDS = 900  # that a process may take
 _RERUNS = 3
 
 
-@dataclass(frozen=True)
-class Side:
-    """A source tree to test, and what its tests find around them."""
-
-    tree: Path
-    models: Path
-    caches: Path
-
-
 def show(trees: Trees, report: Path) -> int:
-    """Run the tests on both trees, print each difference, and write the report.
+    """Run the tests on both trees, and print each difference.
 
-    Args:
-        trees: The source trees.
-        report: The folder for upstream-tests.json and what pytest printed.
+    The folder ``report`` gets upstream-tests.json, and what pytest printed.
 
     Returns:
         The exit status: 0 if no test is worse on the fork.
@@ -74,15 +63,9 @@ def show(trees: Trees, report: Path) -> int:
         ForkError: No test passed, so nothing was compared.
     """
     report.mkdir(parents=True, exist_ok=True)
-    models = ROOT / "build/hub"
-    with step(f"{len(hub.MODELS)} small random models in {models.relative_to(ROOT)}/"):
-        hub.make_hub(models, sorted(_texts(trees.stock)))
-    # What is compiled is kept under what it was compiled from, so both may share it.
-    caches = ROOT / "build/cache"
-    sides = {
-        "stock": Side(trees.stock, models, caches),
-        "fork": Side(trees.fork, models, caches),
-    }
+    with step(f"{len(hub.MODELS)} small random models in {_MODELS}/"):
+        hub.make_hub(ROOT / _MODELS, sorted(_texts(trees.stock)))
+    sides = {"stock": trees.stock, "fork": trees.fork}
     results = _run_all(sides, report)
     worse, better = differences(results["stock"], results["fork"])
     flaky = _find_flaky(worse, sides, results, report)
@@ -126,17 +109,17 @@ def summary(
                 yield f"        {side}: {it.outcome} {it.cause}".rstrip()
 
 
-def _run_all(sides: Mapping[str, Side], report: Path) -> dict[str, dict[str, Result]]:
+def _run_all(sides: Mapping[str, Path], report: Path) -> dict[str, dict[str, Result]]:
     """Run every line of TESTS on each side."""
     results: dict[str, dict[str, Result]] = {name: {} for name in sides}
     for name in sides:
         (report / f"upstream-{name}.log").unlink(missing_ok=True)
     for tests in TESTS:
         print("\n".join(f"  {it}" for it in tests.split()), flush=True)
-        for name, side in sides.items():
+        places = _files(tests, sides["stock"])
+        for name, tree in sides.items():
             start = time.perf_counter()
-            places = _files(tests, sides["stock"].tree)
-            found = _run(side, places, report / f"upstream-{name}.log")
+            found = _run(tree, places, report / f"upstream-{name}.log")
             results[name].update(found)
             seconds = time.perf_counter() - start
             print(f"    {name:5} {seconds:4.0f} s: {counts(found)}", flush=True)
@@ -155,7 +138,7 @@ def _files(tests: str, stock: Path) -> list[str]:
 
 def _find_flaky(
     worse: Sequence[str],
-    sides: Mapping[str, Side],
+    sides: Mapping[str, Path],
     results: Mapping[str, Results],
     report: Path,
 ) -> set[str]:
@@ -163,22 +146,23 @@ def _find_flaky(
     flaky: set[str] = set()
     if not worse:
         return flaky
-    for name, side in sides.items():
+    for name, tree in sides.items():
         print(f"  {name:5} {len(worse)} of them {_RERUNS} times again", flush=True)
         log = report / f"upstream-{name}.log"
-        again = [_run(side, worse, log) for _ in range(_RERUNS)]
+        again = [_run(tree, worse, log) for _ in range(_RERUNS)]
         flaky |= changing([results[name], *again], worse)
     return flaky
 
 
-def _run(side: Side, tests: Sequence[str], log: Path) -> dict[str, Result]:
+def _run(tree: Path, tests: Sequence[str], log: Path) -> dict[str, Result]:
     """Run pytest in a process of its own; return what became of each test."""
     env = {
-        "PYTHONPATH": str(side.tree),
-        "HF_HOME": str(side.models),
+        "PYTHONPATH": str(tree),
+        "HF_HOME": str(ROOT / _MODELS),
         "HF_HUB_OFFLINE": "1",
-        "TORCHINDUCTOR_CACHE_DIR": str(side.caches / "inductor"),
-        "VLLM_CACHE_ROOT": str(side.caches / "vllm"),
+        # What is compiled is kept under what it was compiled from, so both share it.
+        "TORCHINDUCTOR_CACHE_DIR": str(ROOT / "build/cache/inductor"),
+        "VLLM_CACHE_ROOT": str(ROOT / "build/cache/vllm"),
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_NO_USAGE_STATS": "1",
     }
@@ -189,7 +173,7 @@ def _run(side: Side, tests: Sequence[str], log: Path) -> dict[str, Result]:
         options.append(f"--report-log={lines}")
         process = subprocess.Popen(
             [str(VENV / "bin/python"), "-m", "pytest", *options, *tests],
-            cwd=side.tree,
+            cwd=tree,
             env=environment(env),
             stdin=subprocess.DEVNULL,
             stdout=printed,
