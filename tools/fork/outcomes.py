@@ -4,7 +4,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,25 +84,19 @@ def _last_line(report: Mapping[str, Any]) -> str:
 
 def differences(stock: Results, fork: Results) -> tuple[list[str], list[str]]:
     """Return the nodeids that are worse on the fork, and those that are better."""
-    ranks = {
-        nodeid: tuple(
-            _RANK.get(side.get(nodeid, NOT_RUN).outcome, 0) for side in (stock, fork)
-        )
-        for nodeid in sorted({*stock, *fork})
-    }
-    worse = [nodeid for nodeid, (before, after) in ranks.items() if after < before]
-    better = [nodeid for nodeid, (before, after) in ranks.items() if after > before]
+    nodeids = sorted({*stock, *fork})
+    worse = [it for it in nodeids if _rank(fork, it) < _rank(stock, it)]
+    better = [it for it in nodeids if _rank(fork, it) > _rank(stock, it)]
     return worse, better
 
 
-def changing(runs: Iterable[Results], nodeids: Iterable[str]) -> set[str]:
+def changing(runs: Sequence[Results], nodeids: Iterable[str]) -> set[str]:
     """Return those tests whose outcome is not the same in every run of one tree."""
-    results = list(runs)
-    return {
-        nodeid
-        for nodeid in nodeids
-        if len({_RANK.get(it.get(nodeid, NOT_RUN).outcome, 0) for it in results}) > 1
-    }
+    return {it for it in nodeids if len({_rank(run, it) for run in runs}) > 1}
+
+
+def _rank(results: Results, nodeid: str) -> int:
+    return _RANK.get(results.get(nodeid, NOT_RUN).outcome, 0)
 
 
 def counts(results: Results) -> str:
@@ -115,14 +109,14 @@ def in_words(found: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(found.items()))
 
 
-def grouped(results: Results) -> Iterator[tuple[str, int]]:
-    """Yield why tests did not pass, and how many, the most first."""
+def grouped(results: Results) -> list[tuple[str, int]]:
+    """Return why tests did not pass, and how many, the most first."""
     found = Counter(
         f"{it.outcome}: {_group(it.cause)}"
         for it in results.values()
         if it.outcome != "passed"
     )
-    yield from found.most_common()
+    return found.most_common()
 
 
 def _group(cause: str) -> str:

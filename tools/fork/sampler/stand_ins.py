@@ -94,18 +94,10 @@ class _StandIn:
             raise AttributeError(name)
         return self
 
-    def __getitem__(self, _: Any) -> "_StandIn":
-        return self
-
-    def __or__(self, _: Any) -> "_StandIn":
-        return self
-
-    __ror__ = __or__
+    __getitem__ = __or__ = __ror__ = __enter__ = __call__
 
     def __mro_entries__(self, _: Any) -> tuple[type, ...]:
         return ()
-
-    def __enter__(self) -> None: ...
 
     def __exit__(self, *_: Any) -> None: ...
 
@@ -138,17 +130,15 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return _StandInModule(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        if module.__name__ == "vllm.platforms":
-            module.__dict__["current_platform"] = _platform(self.device)
-        elif module.__name__ == "vllm.config":
-            module.__dict__.update(_current_config())
-        elif module.__name__ == "vllm.utils.torch_utils":
-            module.__dict__["PIN_MEMORY"] = False  # torch takes no stand-in for it
-        elif module.__name__ == "vllm.utils.platform_utils":
-            module.__dict__["is_pin_memory_available"] = lambda: False  # nor for this
-        elif module.__name__ == "vllm.v1.outputs":
-            for name in ("LogprobsTensors", "SamplerOutput"):
-                module.__dict__[name] = _Fields
+        known: dict[str, dict[str, Any]] = {
+            "vllm.config": _current_config(),
+            "vllm.platforms": {"current_platform": _platform(self.device)},
+            # torch takes no stand-in for whether memory is pinned.
+            "vllm.utils.platform_utils": {"is_pin_memory_available": lambda: False},
+            "vllm.utils.torch_utils": {"PIN_MEMORY": False},
+            "vllm.v1.outputs": {"LogprobsTensors": _Fields, "SamplerOutput": _Fields},
+        }
+        module.__dict__.update(known.get(module.__name__, {}))
 
 
 class _Fields(tuple[Any, ...]):
