@@ -23,9 +23,6 @@ _HOLDER = "FORK_LOCK_HOLDER"
 def enter(arguments: "list[str]") -> "str | None":
     """Go on with this command in the virtual environment.
 
-    Args:
-        arguments: The command's arguments.
-
     Returns:
         None once inside; else, in a sentence, why not.
     """
@@ -59,10 +56,7 @@ def problem_with_python(
 
 
 def lock(folder: Path) -> "str | None":
-    """Hold this checkout until the process ends, however it ends.
-
-    Args:
-        folder: Where the lock file is.
+    """Hold this checkout, by a file in ``folder``, until the process ends.
 
     Returns:
         None if it is held; else, in a sentence, that another command holds it.
@@ -90,17 +84,12 @@ def environment_for(arguments: "list[str]", root: Path = ROOT) -> Path:
 
     A release that releases.toml describes has its own torch, so it is installed into
     an environment of its own. The pinned one's will do to write a patch.
-
-    Args:
-        arguments: The command's arguments.
-        root: The repository.
     """
     text = (root / "releases.toml").read_text("utf-8")
     pinned = pinned_release(root)
     command, *options = [*arguments, ""]
-    if command == "patch" or "--release" not in options:
-        return root / ".venv"
-    for release in options[options.index("--release") + 1 :]:
+    if command != "patch" and "--release" in options:
+        release = options[options.index("--release") + 1]
         if f'["{release}"]' in text and release != pinned:
             return root / "build" / release / ".venv"
     return root / ".venv"

@@ -10,7 +10,7 @@ from typing import Any
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
-from tools.fork.program import Word, run
+from tools.fork.program import run
 
 BATCHES = (1, 2, 8)
 VOCABULARY = 151936
@@ -43,15 +43,9 @@ def lines(
             (stock / name).write_bytes(content)
         calls = [[batch, VOCABULARY] for batch in BATCHES]
         asked = {"before": [str(stock), calls], "after": [str(site), calls]}
-        program: list[Word] = [
-            python,
-            "-m",
-            "tools.fork.sampler.probe",
-            json.dumps(asked),
-        ]
-        env = {"PYTHONPATH": str(ROOT)}
+        program = [str(python), "-m", "tools.fork.sampler.probe", json.dumps(asked)]
         try:
-            printed = run(program, "", ROOT, env)
+            printed = run(program, "", ROOT, {"PYTHONPATH": str(ROOT)})
         except ForkError as error:
             last = str(error).strip().splitlines()[-1].strip()
             yield f"    could not be run here, so this is not shown: {last}"
@@ -68,13 +62,10 @@ def _line(found: Json) -> str:
     waiting = sum(call["compiled"] for call in found["calls"])
     lost = sum(call["seconds"] for call in found["calls"] if call["compiled"])
     ahead = found["ahead"]
-    loading = (
-        f"; {ahead['compiled']} while the engine loads, {ahead['seconds']:.1f} s"
-        if ahead["compiled"]
-        else ""
-    )
-    return (
-        f"{waiting} compilation{'' if waiting == 1 else 's'} while requests wait, "
-        f"{lost:.1f} s lost{loading} "
-        f"({found['device']}, torch {found['torch']})"
-    )
+    compiled = f"{waiting} compilation{'' if waiting == 1 else 's'}"
+    said = f"{compiled} while requests wait, {lost:.1f} s lost"
+    if ahead["compiled"]:
+        said += (
+            f"; {ahead['compiled']} while the engine loads, {ahead['seconds']:.1f} s"
+        )
+    return f"{said} ({found['device']}, torch {found['torch']})"

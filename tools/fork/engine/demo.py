@@ -26,12 +26,7 @@ Json = dict[str, Any]
 
 
 def show(release: Release, trees: Trees, report: Path) -> int:
-    """Run both variants, print them side by side, and write the report.
-
-    Args:
-        release: The release that both are of.
-        trees: Their source trees.
-        report: The folder for demo.json and demo.png.
+    """Run both variants, print them side by side; write demo.json and demo.png.
 
     Returns:
         The exit status: 0 if stock compiles of the sampling step while requests wait,
@@ -108,11 +103,7 @@ def summary(result: Json) -> str:
 
 
 def find_problems(runs: dict[str, Json]) -> Iterator[str]:
-    """Yield, a sentence each, what the runs do not show that they should.
-
-    Args:
-        runs: What the engine reports, by variant.
-    """
+    """Yield, a sentence each, what the runs do not show that they should."""
     stock, fork = runs["stock"]["groups"], runs["fork"]["groups"]
     if not list(of_sampling(stock)):
         yield "Stock compiled nothing while requests waited, so this shows nothing."

@@ -77,11 +77,10 @@ def _parts(config: ast.Module) -> dict[str, _Part]:
 def _uses_v2(tree: Path, parts: dict[str, _Part], model: _Unset) -> bool:
     """Run the method that decides, and what it refers to, for one model."""
     with stand_ins.stand_in(tree, "cuda"):
+        platforms = importlib.import_module("vllm.platforms")
         there: dict[str, Any] = {
             "HAS_TRITON": True,
-            "current_platform": importlib.import_module(
-                "vllm.platforms"
-            ).current_platform,
+            "current_platform": platforms.current_platform,
             "envs": _Unset(),
             "logger": Mock(),
             "lru_cache": functools.lru_cache,

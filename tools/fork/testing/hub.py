@@ -75,11 +75,9 @@ CHAT_TEMPLATE = (
 
 
 def make_hub(hub: Path, texts: Iterable[Path]) -> None:
-    """Make every model that is not there yet.
+    """Make every model that ``hub``, to be given as HF_HOME, does not have yet.
 
-    Args:
-        hub: The folder to give as HF_HOME.
-        texts: The files whose words the tokenizer learns.
+    Their tokenizers learn the words of ``texts``.
     """
     hub.mkdir(parents=True, exist_ok=True)
     words = [path.read_text() for path in texts]
@@ -106,8 +104,8 @@ def place(files: Path, hub: Path, name: str, revision: str) -> None:
 
     Args:
         files: The folder with configuration, weights and tokenizer.
-        hub: The folder to give as HF_HOME.
-        name: The model's name, ``organisation/model``.
+        hub: As in `make_hub`.
+        name: ``organisation/model``.
         revision: 40 hexadecimal digits.
     """
     target = snapshot(hub, name, revision)
@@ -123,13 +121,7 @@ def place(files: Path, hub: Path, name: str, revision: str) -> None:
 
 
 def make_model(folder: Path, architecture: str, words: Sequence[str]) -> None:
-    """Make one model with transformers' own classes, the same every time.
-
-    Args:
-        folder: An empty folder, for configuration, weights and tokenizer.
-        architecture: One of ARCHITECTURES.
-        words: The texts whose words the tokenizer learns.
-    """
+    """Make one of ARCHITECTURES with transformers' own classes, always the same."""
     import torch
     import transformers
 

@@ -28,19 +28,14 @@ _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_VEC_ISA_OK": "1"}
 def check(release: Release, trees: Trees) -> dict[str, list[str]]:
     """Run the upstream test on stock and on each mutant, and print what failed.
 
-    Args:
-        release: The release that the trees are of.
-        trees: Its trees.
-
     Returns:
         By what was taken out, the tests that failed; each time there must be some.
 
     Raises:
         ForkError: The test could not be run.
     """
-    modules = [
-        name for name in touched(trees.fork, release.tag) if "tests/" not in name
-    ]
+    ours = touched(trees.fork, release.tag)
+    modules = [name for name in ours if "tests/" not in name]
     woven, stock = (
         {name: (tree / name).read_bytes() for name in modules}
         for tree in (trees.fork, trees.stock)

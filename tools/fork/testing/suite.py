@@ -22,9 +22,7 @@ _COVERAGE = ("--cov=tools/fork", "--cov-report=term-missing:skip-covered")
 def run(release: Release, reports: Path) -> int:
     """Run the tests: those first that need no build, then what they are about.
 
-    Args:
-        release: The release to build the fork of.
-        reports: The folder for test.json, which is written if all is well.
+    If all is well, ``reports`` gets test.json.
 
     Returns:
         The exit status: 0 if every test passed, and the upstream test failed on stock

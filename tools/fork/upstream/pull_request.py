@@ -83,8 +83,7 @@ def describe(
         release: What the patch is against.
         text: The commit message.
         reports: The folder with the latest reports.
-        tree: git's name of the tree that the patch makes; only what was measured of
-            that tree is reported.
+        tree: git's name of what the patch makes; no other's measurements are reported.
         changed: By folder, how many lines are added and removed there.
     """
     title, _, body = text.partition("\n\n")
