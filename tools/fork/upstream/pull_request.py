@@ -26,7 +26,7 @@ step.
 
 Mark the batch unbacked right before ranks are counted, and the vocabulary dynamic: one
 graph serves all batches, empty ones too. A single row of a padded vocabulary keeps the
-padded stride, so that it would be a graph of its own again: give all rows one layout.
+padded stride, so that it would be a graph of its own again: give it that of its size.
 Then compile where a worker constructs its sampler, for the vocabulary of its model. It
 logs how long that took; a compilation that fails there is a warning.
 
