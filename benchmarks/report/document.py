@@ -99,9 +99,10 @@ torch, and follow-up the same with our change on top.
 
 _SPLIT = """
 What Inductor generates for an H200 from `Sampler.gather_logprobs` at vocabulary 151936,
-read by `python -m benchmarks.split` without a GPU: it says how the work is cut up, not
-how long it takes. Where a row is not split, one thread block walks all of it. A graph
-is traced at the batch that it is first needed for; the calls are of batch 1, then 8.
+read by `python -m benchmarks.sampler.split` without a GPU: it says how the work is cut
+up, not how long it takes. Where a row is not split, one thread block walks all of it. A
+graph is traced at the batch that it is first needed for; the calls are of batch 1, then
+8. *Newest* is the change on the newest release, with its hint.
 """
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read into how many pieces a GPU cuts each row to count in it, and in how many graphs.
 
-``python -m benchmarks.split [torch version ...]`` does it for stock, for what upstream
+``python -m benchmarks.sampler.split [torch version ...]`` does it for stock, for what upstream
 merged in vLLM 0.20.0, and for the fork. Each torch runs in an environment that uv makes
 for it and keeps in its cache; without a version, all from 2.10 on that releases.toml
 names. It needs no GPU, and says nothing about time.
@@ -41,7 +41,9 @@ def main(versions: Sequence[str] = ()) -> int:
     """
     pinned = build.make_trees(described(None))
     merged = build.make_trees(described(MERGED)).stock
+    newest = build.make_trees(all_described()[-1]).fork
     trees = {"stock": pinned.stock, "merged": merged, "fork": pinned.fork}
+    trees["newest"] = newest
     problems = []
     table: Table = {}
     for version in versions or torch_versions(RELEASES):
