@@ -431,7 +431,7 @@ def _engine(results: Results, name: str) -> Iterator[str]:
     runs = results[name]["results"]
     loaded = ", ".join(f"{it['loaded']:.0f} s on {it['variant']}" for it in runs)
     yield _ENGINE.format(merged=MERGED, loaded=loaded)
-    yield "![Seconds to each next token, over the rollout.](stalls.png)"
+    yield "![Longest wait for a token, by group of requests.](stalls.png)"
     percents = {"p50": 50, "p99": 99, "worst": 100}
     head = [
         f"{what}, {it}" for what in ("first token", "next token") for it in percents

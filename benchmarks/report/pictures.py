@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw the measurements."""
 
-import itertools
 from pathlib import Path
 from typing import Any
 
 from benchmarks.report import in_use
+from benchmarks.summary import latencies
 
 _COLOURS = {"fork/stock": "#2e86ab", "fork/merged": "#d1495b"}
 _WAVES = 26  # of the server's: what can be new to it comes early
@@ -16,42 +16,25 @@ Json = dict[str, Any]
 _Panel = tuple[str, list[float], set[int]]
 
 
-def token_gaps(groups: list[Json]) -> list[tuple[float, str, bool]]:
-    """Return the steps of a rollout that gave tokens.
-
-    Args:
-        groups: As in the engine's JSON.
-
-    Returns:
-        Per step its seconds, the name of its group if it is the first of one, else an
-        empty text, and whether the group compiled anything.
-    """
-    result = []
-    for group in groups:
-        moments = sorted({moment for it in group["times"] for moment in it})
-        for start, end in itertools.pairwise([0.0, *moments]):
-            title = group["name"] if start == 0.0 else ""
-            result.append((end - start, title, bool(group["compilations"])))
-    return result
-
-
 def draw_stalls(result: Json, path: Path) -> None:
-    """Draw how long each step of the rollout took, a variant above the other.
+    """Draw the longest wait for a token in each group, a variant above the other.
 
     Args:
         result: The content of engine.json.
         path: The PNG file to write.
     """
-    panels = []
-    for run in result["results"]:
-        gaps = token_gaps(run["groups"])
-        bars = [it[0] for it in gaps]
-        usual = sorted(bars)[len(bars) // 2]
-        red = {at for at, it in enumerate(gaps) if it[2] and it[0] > 3 * usual}
-        panels.append((f"{run['variant']} ({run['loaded']:.0f} s to load)", bars, red))
-    labels = [it[1] for it in gaps]
-    what = "steps of the rollout, by group; red: slower while compiling"
-    _draw_bars(result, "The engine", panels, labels, "seconds", what, path)
+    panels = [
+        (
+            f"{run['variant']} ({run['loaded']:.0f} s to load)",
+            [max(map(max, latencies([it]))) for it in run["groups"]],
+            {at for at, it in enumerate(run["groups"]) if it["compilations"]},
+        )
+        for run in result["results"]
+    ]
+    labels = [it["name"] for it in result["results"][0]["groups"]]
+    what = "groups of requests; red: vLLM's sampler was compiled meanwhile"
+    height = "seconds, longest wait"
+    _draw_bars(result, "The engine", panels, labels, height, what, path)
 
 
 def draw_training(result: Json, path: Path) -> None:
@@ -121,7 +104,7 @@ def _draw_bars(
         result: The content of a JSON, for its machine.
         title: What was run.
         panels: What to draw.
-        labels: A bar each; not all need one.
+        labels: A bar each.
         height: What the height of a bar is.
         what: What is told apart by bars.
         path: The PNG file to write.
@@ -146,9 +129,9 @@ def _draw_bars(
         axis.set_ylabel(height)
         axis.set_title(name, loc="left", fontweight="bold")
         axis.spines[["top", "right"]].set_visible(False)
-    named = [place for place, it in enumerate(labels) if it]
-    turned: Json = {"rotation": 30, "ha": "right"} if len(named) < len(labels) else {}
-    axes[-1].set_xticks(named, [labels[it] for it in named], fontsize=9, **turned)
+    long = max(map(len, labels)) > 3
+    turned: Json = {"rotation": 30, "ha": "right"} if long else {}
+    axes[-1].set_xticks(range(len(labels)), labels, fontsize=9, **turned)
     axes[-1].set_xlabel(what)
     figure.suptitle(f"{title}: {_title(result['machine'])}", fontsize=10)
     figure.savefig(path, dpi=120)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read into how many pieces a GPU cuts each row to count in it, and in how many graphs.
 
-``python -m benchmarks.sampler.split [torch version ...]`` does it for stock, for what upstream
-merged in vLLM 0.20.0, and for the fork. Each torch runs in an environment that uv makes
-for it and keeps in its cache; without a version, all from 2.10 on that releases.toml
-names. It needs no GPU, and says nothing about time.
+``python -m benchmarks.sampler.split [torch version ...]`` does it for stock, for what
+upstream merged in vLLM 0.20.0, and for the fork. Each torch runs in an environment that
+uv makes for it and keeps in its cache; without a version, all from 2.10 on that
+releases.toml names. It needs no GPU, and says nothing about time.
 """
 
 import json

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import child, plan, summary
-from benchmarks.report import document, pictures
+from benchmarks.report import document
 from tools.fork import ForkError, cli, commands
 
 OP = summary.OP
@@ -166,16 +166,6 @@ def test_latencies_are_to_the_first_token_and_between_tokens() -> None:
         [9.0, 0.25, 0.25, 0.25],
         [0.5, 0.25, 0.25, 0.25],
     )
-
-
-def test_steps_of_a_rollout() -> None:
-    assert pictures.token_gaps(groups(3.0)) == [
-        (9.0, "first", False),
-        (0.5, "", False),
-        (0.25, "second", True),
-        (3.25, "", True),
-        (0.25, "", True),
-    ]
 
 
 def test_the_report_says_what_was_measured(tmp_path: Path) -> None:

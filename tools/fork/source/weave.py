@@ -48,8 +48,6 @@ class _File:
         self.package = path.partition("/")[0]
         try:
             self.module = ast.parse(data.decode("utf-8-sig"))
-            # The compiler sees more: a late `from __future__` parses.
-            compile(self.module, name, "exec", dont_inherit=True)
         except (SyntaxError, ValueError) as error:
             raise ForkError(f"{name} is not valid Python: {error}.") from error
         # As Python does, this takes a lone \r for a line end, and no form feed.
@@ -63,6 +61,13 @@ class _File:
         statements = [it for it in ast.walk(self.module) if isinstance(it, ast.stmt)]
         self.ends = {0, *map(_stop, statements)}
         self.unread = {at for at, it in enumerate(self.lines) if _INSTEAD_OF in it}
+
+    def check(self) -> None:
+        """Let the compiler see it too: a late ``from __future__`` parses."""
+        try:
+            compile(self.module, self.name, "exec", dont_inherit=True)
+        except SyntaxError as error:
+            raise ForkError(f"{self.name} is not valid Python: {error}.") from error
 
     def indent(self, node: ast.stmt) -> bytes:
         line = self.lines[_start(node)]
@@ -156,6 +161,7 @@ def weave(
     target = _File("upstream's", name, upstream)
     woven = _applied(_edits(_File("our", name, ours, without), target), target)
     again = _File("the woven", name, woven)
+    again.check()  # ours need not compile alone: a loop may be upstream's
     if _edits(_File("our", name, ours, without), again):
         raise ForkError(f"{name}: weaving our source twice would change it twice.")
     return woven
