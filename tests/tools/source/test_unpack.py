@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unpacking: all or nothing, and nothing outside the target."""
 
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -9,6 +10,13 @@ import pytest
 from fake_release import make_archive
 from tools.fork import ForkError
 from tools.fork.source.unpack import unpack_extensions, unpack_sdist
+
+
+@pytest.fixture(params=["with a filter", "without"], autouse=True)
+def python(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Python of today, and one whose tarfile has no filters yet."""
+    if request.param == "without":
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
 
 
 def test_unpacks_the_one_folder(tmp_path: Path) -> None:
@@ -31,6 +39,20 @@ def test_a_member_that_escapes_is_refused(tmp_path: Path, member: str) -> None:
         unpack_sdist(archive, folder / "tree")
     assert not list(folder.iterdir())
     assert not list(tmp_path.rglob("outside.py"))
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_what_is_neither_file_nor_folder_is_refused(
+    tmp_path: Path, kind: bytes
+) -> None:
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as tar:
+        member = tarfile.TarInfo("vllm-1/a.py")
+        member.type, member.linkname = kind, "../../outside.py"
+        tar.addfile(member)
+
+    with pytest.raises(ForkError, match=r"safe to unpack: vllm-1/a\.py is a link"):
+        unpack_sdist(tmp_path / "a.tar.gz", tmp_path / "tree")
+    assert [it.name for it in tmp_path.iterdir()] == ["a.tar.gz"]
 
 
 def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
