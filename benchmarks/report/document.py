@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import document_in_use, pictures
+from benchmarks.report.document_in_use import table
 from benchmarks.summary import (
     LIMITS,
     OP,
@@ -20,7 +21,6 @@ from benchmarks.summary import (
     why,
 )
 from benchmarks.variants import COMPILED, VARIANTS
-from tools.fork import markdown
 from tools.fork.release import MERGED
 
 Json = dict[str, Any]
@@ -225,11 +225,6 @@ def _section(
         f"{it['load']:.1f} at the start.{quick}"
     )
     yield from body(results, name)
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Return a table in Markdown, all but its first column aligned to the right."""
-    return "\n".join(markdown.table(head, rows, "---:"))
 
 
 def _cells(result: Json, cache: str) -> _Cells:

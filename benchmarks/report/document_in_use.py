@@ -49,7 +49,7 @@ def for_a_user(results: Results) -> Iterator[str]:
         return
     titles = [f"{it}, {cache}" for cache in _CACHES.values() for it in SERVED]
     rows = [row for part in parts for row in _user_rows(part, results[part]["results"])]
-    yield _table(("", *titles), rows)
+    yield table(("", *titles), rows)
     if "server" in parts:
         yield "![Longest wait for a token by wave, stock above fork.](server.png)"
 
@@ -90,7 +90,7 @@ def trainer(results: Results, name: str) -> Iterator[str]:
     yield _TRAINER.format(trl=runs[0]["trl"])
     yield "![Seconds of each step of training, stock above fork.](trainer.png)"
     head = (*_START, "step 1", "step 2", "later steps, median")
-    yield _table(head, map(_trainer_row, runs))
+    yield table(head, map(_trainer_row, runs))
     yield from _reasons(runs, "step")
     yield _sameness(runs)
 
@@ -101,7 +101,7 @@ def trainer_in_full(results: Results, name: str) -> Iterator[str]:
     titles = [f"{what}, {it['variant']}" for what in ("reward", "loss") for it in cold]
     steps = zip(*(it["steps"] for it in cold), strict=True)
     yield "The means of the rewards, and the losses, of each step:"
-    yield _table(("step", *titles), map(_value_row, itertools.count(1), steps))
+    yield table(("step", *titles), map(_value_row, itertools.count(1), steps))
 
 
 def _trainer_row(run: Json) -> Iterator[Any]:
@@ -135,7 +135,7 @@ def server(results: Results, name: str) -> Iterator[str]:
         return
     yield "![Longest wait for a token by wave, after a restart.](restart.png)"
     head = ("requests", "errors", "first request", "like it, median", "ratio")
-    yield _table((*_START, *head), map(_server_row, runs))
+    yield table((*_START, *head), map(_server_row, runs))
     yield from _reasons(runs, "wave")
 
 
@@ -150,7 +150,7 @@ def server_in_full(results: Results, name: str) -> Iterator[str]:
         what = ("first token", "next token")
         titles = [f"{token}, {it['variant']}" for token in what for it in chosen]
         rows = (_size_row(size, chosen) for size in sorted(set(WAVES)))
-        yield _table(("wave", *titles), rows)
+        yield table(("wave", *titles), rows)
 
 
 def _server_row(run: Json) -> Iterator[Any]:
@@ -195,5 +195,6 @@ def _reasons(runs: list[Json], places: str) -> Iterator[str]:
         yield "\n".join(lines)
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Return a table in Markdown, all but its first column aligned to the right."""
     return "\n".join(markdown.table(head, rows, "---:"))
