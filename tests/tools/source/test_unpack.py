@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unpacking: all or nothing, and nothing outside the target."""
 
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -26,6 +27,24 @@ def test_unpacks_the_one_folder(tmp_path: Path) -> None:
 
     assert (tmp_path / "tree/vllm/a.py").read_bytes() == b"1"
     assert sorted(it.name for it in tmp_path.iterdir()) == ["a.tar.gz", "tree"]
+
+
+def test_root_gives_the_files_to_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as tar:
+        member = tarfile.TarInfo("vllm-1/a.py")
+        member.uid, member.gid, member.uname = 12345, 12345, "daemon"
+        tar.addfile(member)
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "chown", lambda _, *owner: given.append(owner))
+    monkeypatch.setattr(os, "lchown", lambda _, *owner: given.append(owner))
+
+    unpack_sdist(tmp_path / "a.tar.gz", tmp_path / "tree")
+
+    # Python's filter asks for no change at all, which is -1.
+    assert set(given) <= {(os.getuid(), os.getgid()), (-1, -1)}
 
 
 @pytest.mark.parametrize("member", ["../outside.py", "vllm-1/../../outside.py"])

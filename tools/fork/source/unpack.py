@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unpack what was fetched, with nothing landing outside the target."""
 
+import os
 import tarfile
 import tempfile
 import zipfile
@@ -38,6 +39,8 @@ def unpack_sdist(archive: Path, target: Path) -> None:
                         f"{archive.name} is not safe to unpack: {it.name} is a link or "
                         "would land outside. Nothing of it is used."
                     )
+                # Root would hand the files to owners that git then distrusts.
+                it.uid, it.gid, it.uname, it.gname = os.getuid(), os.getgid(), "", ""
             tar.extractall(folder, **safely)
             (content,) = Path(folder).iterdir()
             content.replace(target)
