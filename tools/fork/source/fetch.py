@@ -32,7 +32,8 @@ def fetch(release: Release, kind: str, downloads: Path) -> Path:
     if not digests:
         raise ForkError(
             f"releases.toml has no digests of {package} {release.version}, so no "
-            f"{kind} of this release can be had."
+            f"{kind} of it can be had; its entry there says why, or see `pip index "
+            f"versions {package}`. `make apply` needs none."
         )
     downloads.mkdir(parents=True, exist_ok=True)
     for interrupted in downloads.glob(".partial-*"):
