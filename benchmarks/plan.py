@@ -168,8 +168,10 @@ def run(planned: list[Step], quick: bool, report: Path) -> dict[str, Json]:
             result = it.run()
         content = results.setdefault(it.file, {**head, "results": []})
         content["results"] += result
-        path = report / f"{it.file}.json"
-        path.write_text(json.dumps(content, indent=1) + "\n")
+        # Only when whole: the report trusts what an interrupted run has left.
+        if it.file not in {later.file for later in planned[number + 1 :]}:
+            path = report / f"{it.file}.json"
+            path.write_text(json.dumps(content, indent=1) + "\n")
     return results
 
 

@@ -256,6 +256,25 @@ def test_time_left_goes_by_the_steps_that_are_done() -> None:
     assert plan.time_left(planned, 1, 120.0) == "4 min left"
 
 
+def test_an_interruption_leaves_no_file_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan.machine, "describe", dict)
+
+    def interrupt() -> Any:
+        raise KeyboardInterrupt
+
+    whole = [plan.Step("whole", "", 1, lambda it=it: [it]) for it in (1, 2)]
+    part = [plan.Step("part", "", 1, it) for it in (lambda: [3], interrupt)]
+
+    with pytest.raises(KeyboardInterrupt):
+        plan.run([*whole, *part], False, tmp_path)
+
+    (file,) = tmp_path.iterdir()
+    assert file.name == "whole.json"
+    assert json.loads(file.read_text())["results"] == [1, 2]
+
+
 @pytest.mark.parametrize("status", [0, 1])
 def test_the_command_fails_on_the_counts_alone(
     status: int,
