@@ -46,14 +46,17 @@ def main(arguments: list[str]) -> int:
         path.stem: json.loads(path.read_text())
         for path in sorted(folder.glob("*.json"))
     }
-    docs = folder if options.quick else ROOT / "docs"
-    document.write(kept, docs)
     problems = [
         problem
         for name, content in measured.items()
         for problem in _find_problems(name, content["results"])
     ]
-    print("\n" + "\n".join(problems or document.summary(kept)))
+    # Before the report, which they may be too much for.
+    print("\n".join(["", *problems]))
+    docs = folder if options.quick else ROOT / "docs"
+    document.write(kept, docs)
+    if not problems:
+        print("\n".join(document.summary(kept)))
     print(f"\nThe report: {docs.relative_to(ROOT)}/results.md")
     return 1 if problems else 0
 

@@ -141,12 +141,16 @@ def server(results: Results, name: str) -> Iterator[str]:
 
 def server_in_full(results: Results, name: str) -> Iterator[str]:
     """Yield how long tokens took, by the size of the wave."""
+    runs = results[name]["results"]
+    if any(map(in_use.errors, runs)):
+        yield "Requests failed: see [results.md](results.md)."
+        return
     for cache in _CACHES:
         yield (
             f"Milliseconds to the first and to the next token, {cache}, by the size of "
             f"the wave: {' / '.join(_PERCENTS)}. Tokens that come together are 0 apart."
         )
-        chosen = [it for it in results[name]["results"] if it["cache"] == cache]
+        chosen = [it for it in runs if it["cache"] == cache]
         what = ("first token", "next token")
         titles = [f"{token}, {it['variant']}" for token in what for it in chosen]
         rows = (_size_row(size, chosen) for size in sorted(set(WAVES)))

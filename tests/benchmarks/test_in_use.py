@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks import __main__ as command
+from benchmarks import plan
 from benchmarks.report import document, in_use
 from benchmarks.serving import client, server, trainer
 from tools.fork import ForkError
@@ -218,6 +219,35 @@ def test_the_report_says_what_differs_or_failed() -> None:
     assert "The trainer's loss on fork, warm is another" in text
     assert "1 requests failed, the first of them so: Refused: no." in text
     assert "| server: first request | fails | " in text
+
+
+def test_a_server_that_dies_early_is_reported(tmp_path: Path) -> None:
+    found = results()
+    for it in found["server"]["results"][0]["requests"]:
+        it |= {"error": "Refused: no.", "times": []}
+
+    document.write(found, tmp_path)
+
+    said = "576 requests failed, the first of them so: Refused: no."
+    assert said in (tmp_path / "results.md").read_text()
+    assert "Requests failed: see" in (tmp_path / "all-results.md").read_text()
+
+
+def test_problems_are_said_before_the_report_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = runs(serving)
+    fail_requests(found)
+    planned = plan.Step("server", "", 1, lambda: found)
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.setattr(plan.Planner, "steps", lambda *_: iter([planned]))
+    monkeypatch.setattr(plan.machine, "describe", dict)
+    monkeypatch.setattr(document, "write", lambda *_: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        command.main(["server"])
+
+    assert "The server failed 1 requests" in capsys.readouterr().out
 
 
 def test_first_compilations_are_in_the_trace_too(tmp_path: Path) -> None:
