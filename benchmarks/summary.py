@@ -14,17 +14,10 @@ OP = "batched_count_greater_than"
 # benchmarks/sampler/compilations.py for `gather_logprobs`. The fork compiles nothing in
 # a call.
 EXPECTED = {"stock": (3, False), "merged": (2, True), "fork": (1, False)}
-# The median ratio above which a timing is marked; for padded rows, which the fork
-# copies, it is that of PADDED_LIMIT.
-LIMITS = {"fork/merged": 1.02, "fork/stock": 1.02}
-PADDED_LIMIT = 1.05
+# The median ratio above which a timing is marked, and the ratios that it is for.
+LIMIT = 1.02
+LIMITED = ("fork/merged", "fork/stock")
 _RATIOS = ("fork/stock", "fork/merged", "fork/limit")
-
-
-def limits_for(run: Json) -> dict[str, float]:
-    """Return the limits of the ratios of one steady state."""
-    padded = {"fork/stock": PADDED_LIMIT} if run["rows"] == "padded" else {}
-    return {**LIMITS, **padded}
 
 
 def quartiles(samples: Sequence[float]) -> Json:

@@ -8,14 +8,13 @@ from typing import Any
 from benchmarks.report import document_in_use, pictures
 from benchmarks.report.document_in_use import table
 from benchmarks.summary import (
-    LIMITS,
+    LIMIT,
+    LIMITED,
     OP,
-    PADDED_LIMIT,
     break_even,
     compiled,
     crashes,
     latencies,
-    limits_for,
     lost,
     percentile,
     why,
@@ -60,10 +59,9 @@ earlier run has filled.
 _STEADY = """
 Microseconds a call, the median; a ratio is the median of the ratios within a round, in
 which every variant is timed once in an order drawn anew, with the quartiles. **Bold**
-is a median above {merged} for fork/merged or {stock} for fork/stock, or above {padded}
-for rows of a padded vocabulary, float32, which the fork copies at every batch but 1.
-The op alone gets its arguments as the sampler marks them; `gather_logprobs` includes
-marking them.
+is a median above {limit} for fork/merged or fork/stock. The op alone gets its arguments
+as the sampler marks them; `gather_logprobs` includes marking them. *Padded* rows are
+those of a padded vocabulary, float32.
 {clock}
 """
 _CLOCKS = {
@@ -297,37 +295,31 @@ def _steady(results: Results, name: str) -> Iterator[str]:
     if not runs:
         return
     yield "A whole step of sampling, `Sampler.forward`: median ratios, by vocabulary."
-    titles = [f"{_case(run)}, {ratio}" for run in runs for ratio in LIMITS]
+    titles = [f"{_case(run)}, {ratio}" for run in runs for ratio in LIMITED]
     points = zip(*(run["points"] for run in runs), strict=True)
-    yield table(("batch", *titles), (_ratio_row(it, runs) for it in points))
+    yield table(("batch", *titles), map(_ratio_row, points))
 
 
 def _case(run: Json) -> str:
     return f"{run['vocabulary']}{', padded' if run['rows'] == 'padded' else ''}"
 
 
-def _ratio_row(points: tuple[Json, ...], runs: list[Json]) -> Iterator[str]:
+def _ratio_row(points: tuple[Json, ...]) -> Iterator[str]:
     yield points[0]["batch"]
-    for point, run in zip(points, runs, strict=True):
-        for name, limit in limits_for(run).items():
-            median = point["ratios"][name]["median"]
-            yield _marked(median, limit)
+    yield from (_median(point, name) for point in points for name in LIMITED)
 
 
-def _marked(median: float, limit: float) -> str:
-    mark = "**" if median > limit else ""
+def _median(point: Json, name: str) -> str:
+    """Return the median of a ratio, bold where it is above the limit."""
+    median = point["ratios"][name]["median"]
+    mark = "**" if name in LIMITED and median > LIMIT else ""
     return f"{mark}{median:.2f}{mark}"
 
 
 def _steady_in_full(results: Results, name: str) -> Iterator[str]:
     result = results[name]
     device = name.split("-")[1]
-    yield _STEADY.format(
-        merged=LIMITS["fork/merged"],
-        stock=LIMITS["fork/stock"],
-        padded=PADDED_LIMIT,
-        clock=_CLOCKS[device],
-    )
+    yield _STEADY.format(limit=LIMIT, clock=_CLOCKS[device])
     for run in result["results"]:
         yield f"`{run['level']}`, vocabulary {_case(run)}:"
         ratios = tuple(run["points"][0]["ratios"])
@@ -343,13 +335,11 @@ def _steady_in_full(results: Results, name: str) -> Iterator[str]:
 
 
 def _steady_row(point: Json, run: Json, op: bool) -> Iterator[str]:
-    limits = limits_for(run)
     yield str(point["batch"])
     for variant in VARIANTS:
         yield f"{point['seconds'][variant]['median'] * 1e6:.1f}"
     for name, it in point["ratios"].items():
-        median = _marked(it["median"], limits.get(name, float("inf")))
-        yield f"{median} ({it['low']:.2f} to {it['high']:.2f})"
+        yield f"{_median(point, name)} ({it['low']:.2f} to {it['high']:.2f})"
     if op:
         size = 4 * point["batch"] * run["vocabulary"]
         yield f"{size / point['seconds']['fork']['median'] / 1e9:.1f}"
@@ -388,15 +378,14 @@ def _steps_text(saved: float, seconds: Json, variant: str) -> str:
 
 
 def _short_steady(result: Json) -> Iterator[str]:
-    for name in LIMITS:
-        points = [
-            (it["ratios"][name]["median"], limits_for(run)[name])
+    for name in LIMITED:
+        medians = [
+            it["ratios"][name]["median"]
             for run in result["results"]
             if run["level"] == "forward"
             for it in run["points"]
         ]
-        medians = [it for it, _ in points]
-        above = sum(it > limit for it, limit in points)
+        above = sum(it > LIMIT for it in medians)
         yield (
             f"A whole step of sampling, all compiled, {name}: the median ratio is "
             f"{min(medians):.2f} to {max(medians):.2f}, above the limit at {above} of "

@@ -200,12 +200,12 @@ def test_a_median_above_its_limit_is_bold() -> None:
 
     text = document.text(found)
     assert "**1.04** (1.00 to 1.00)" in document.in_full(found)
-    run["rows"] = "padded"
-    padded = document.text(found)
-
     assert "| 1 | 0.50 | **1.04** |" in text
     assert "median ratio is 1.00 to 1.04, above the limit at 1 of 2 points" in text
-    assert "median ratio is 1.00 to 1.04, above the limit at 0 of 2 points" in padded
+    assert "above 1.02 for fork/merged or fork/stock." in document.in_full(found)
+    run["rows"] = "padded"
+    assert "1000, padded, fork/stock |" in document.text(found)
+    assert "above the limit at 1 of 2 points" in document.text(found)
 
 
 def test_nothing_measured_is_said(tmp_path: Path) -> None:
