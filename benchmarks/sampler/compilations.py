@@ -88,7 +88,8 @@ def _call(call: Callable[[], Any], vocabulary: int, batch: int | None) -> Json:
     try:
         call()
     except Exception as raised:
-        error = f"{type(raised).__name__}: {str(raised).splitlines()[0]}"
+        # Without words there is no colon either.
+        error = f"{type(raised).__name__}: {raised}".splitlines()[0].rstrip(": ")
     return {
         "vocabulary": vocabulary,
         "batch": batch,

@@ -13,6 +13,7 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import child, plan, summary
 from benchmarks.report import document
+from benchmarks.sampler import compilations as counting
 from tools.fork import ForkError, cli, commands
 
 OP = summary.OP
@@ -304,6 +305,17 @@ def test_the_command_fails_on_the_counts_alone(
     printed = capsys.readouterr().out
     assert ("expected were" in printed) == bool(status)
     assert "The report: build/report/quick/results.md" in printed
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(AssertionError(), "AssertionError"), (ValueError("no.\nWhy"), "ValueError: no.")],
+)
+def test_an_error_is_named_with_or_without_words(error: Exception, said: str) -> None:
+    def fail() -> None:
+        raise error
+
+    assert counting._call(fail, 9, 1)["error"] == said
 
 
 def test_a_measurement_runs_in_a_process_of_its_own(
