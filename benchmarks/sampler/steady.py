@@ -68,7 +68,6 @@ def measure(
             points.append(
                 {
                     "batch": batch,
-                    "rounds": len(samples["fork"]),
                     "seconds": {it: quartiles(samples[it]) for it in samples},
                     "ratios": ratios(samples),
                 }
@@ -78,7 +77,6 @@ def measure(
             "level": level,
             "vocabulary": vocabulary,
             "rows": rows,
-            "threads": torch.get_num_threads(),
             "copy_bandwidth": _copy_bandwidth(device, time_calls),
             "points": points,
         }

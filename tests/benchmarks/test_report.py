@@ -68,12 +68,11 @@ def steady(level: str) -> Any:
     times = {"stock": 1e-5, "merged": 2e-5, "fork": 1e-5, "eager": 1e-4, "limit": 1e-5}
     samples = {name: [it, it] for name, it in times.items()}
     point = {
-        "rounds": 2,
         "seconds": {it: summary.quartiles(samples[it]) for it in samples},
         "ratios": summary.ratios(samples),
     }
     points = [{**copy.deepcopy(point), "batch": it} for it in (1, 8)]
-    shape = {"level": level, "vocabulary": 1000, "rows": "own", "threads": 2}
+    shape = {"level": level, "vocabulary": 1000, "rows": "own"}
     return {**shape, "copy_bandwidth": 5e9, "points": points}
 
 
