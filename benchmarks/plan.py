@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import child, machine
-from benchmarks.sampler import steady
+from benchmarks.sampler import split, steady
 from benchmarks.serving import engine, server, trainer
 from benchmarks.variants import COMPILED
 from tools.fork.program import step
 
-PARTS = ("cpu", "cuda", "engine", "trainer", "server")
+PARTS = ("cpu", "cuda", "split", "engine", "trainer", "server")
 # What to count compilations in.
 CELLS = [
     {"level": level, "rows": rows, "dtype": dtype, "mode": mode}
@@ -74,6 +74,11 @@ class Planner:
             yield from self._compilations(device)
             yield from self._steady(device)
             yield from self._memory(device)
+        if "split" in parts and not self.quick:
+            versions, log = split.torch_versions(), self.report / "split.log"
+            asked = {"versions": versions}
+            run = partial(child.call, "sampler.split", asked, {}, log)
+            yield Step("split", "generated code", 15 * len(versions), run)
         # `make test` and `make demo` serve with the engine, so a quick run need not.
         if "engine" in parts and not self.quick:
             for variant in engine.VARIANTS:

@@ -97,10 +97,10 @@ torch, and follow-up the same with our change on top.
 
 _SPLIT = """
 What Inductor generates for an H200 from `Sampler.gather_logprobs` at vocabulary 151936,
-read by `python -m benchmarks.sampler.split` without a GPU: it says how the work is cut
-up, not how long it takes. Where a row is not split, one thread block walks all of it. A
-graph is traced at the batch that it is first needed for; the calls are of batch 1, then
-8. *Newest* is the change on the newest release, with its hint.
+read by `python -m benchmarks split` without a GPU: it says how the work is cut up, not
+how long it takes. Where a row is not split, one thread block walks all of it. A graph
+is traced at the batch that it is first needed for; the calls are of batch 1, then 8.
+*Newest* is the change on the newest release, with its hint.
 """
 
 
@@ -153,25 +153,40 @@ def text(results: Results) -> str:
         *_section(results, "### Memory", "memory-cuda", _memory),
         "### Generated code",
         _SPLIT,
-        _split(results["split"]) if "split" in results else f"{_NONE.capitalize()}.",
+        *_split(results),
     ]
     return "\n\n".join(it.strip() for it in parts) + "\n"
 
 
-def _split(found: Json) -> str:
+def _split(results: Results) -> Iterator[str]:
+    if "split" not in results:
+        yield f"{_NONE.capitalize()}."
+        return
     head = ("torch", "variant", "graphs", "traced at", "kernels", "a row is split")
-    return table(
-        head,
+    rows = [
         (
-            (
-                *(torch, variant, len(graphs), f"batch {it['batch']}", it["kernels"]),
-                f"{it['split']} ways" if it["split"] > 1 else "no",
+            *(read["torch"], variant, len(graphs), f"batch {it['batch']}"),
+            *(it["kernels"], f"{it['split']} ways" if it["split"] > 1 else "no"),
+        )
+        for read in results["split"]["results"]
+        for variant, graphs in read.get("variants", {}).items()
+        for it in graphs
+    ]
+    if rows:
+        yield table(head, rows)
+    unread = _list(_unread(results))
+    if unread:
+        yield unread
+
+
+def _unread(results: Results) -> Iterator[str]:
+    """Yield which torch's code could not be read, and why."""
+    for it in results["split"]["results"] if "split" in results else ():
+        if "problem" in it:
+            yield (
+                f"Generated code is {_NONE} with torch {it['torch']}, see "
+                f"build/report/split.log: {it['problem']}"
             )
-            for torch, variants in found.items()
-            for variant, graphs in variants.items()
-            for it in graphs
-        ),
-    )
 
 
 def _list(lines: Iterable[str]) -> str:
@@ -201,7 +216,7 @@ def summary(results: Results) -> list[str]:
         "steady-cuda": _short_steady,
     }.items():
         lines += short(results[name]) if name in results else [f"{name}: {_NONE}."]
-    return [*lines, "", *document_in_use.for_a_user(results)]
+    return [*lines, *_unread(results), "", *document_in_use.for_a_user(results)]
 
 
 def _section(

@@ -1,65 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read into how many pieces a GPU cuts each row to count in it, and in how many graphs.
 
-``python -m benchmarks.sampler.split [torch version ...]`` does it for stock, for what
-upstream merged in vLLM 0.20.0, and for the fork. Each torch runs in an environment that
-uv makes for it and keeps in its cache; without a version, all from 2.10 on that
-releases.toml names. It needs no GPU, and says nothing about time.
+It does it for stock, for what upstream merged in vLLM 0.20.0, for the fork, and for the
+change on the newest release. Each torch runs in an environment that uv makes for it and
+keeps in its cache. It needs no GPU, and says nothing about time.
 """
 
 import json
 import re
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.variants import COMPILED, folder
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
 from tools.fork.environment import build
 from tools.fork.environment.install import run_under_torch
-from tools.fork.program import step
-from tools.fork.release import MERGED, RELEASES, all_described, described
+from tools.fork.release import RELEASES, all_described
 
 REPORT = ROOT / "build/report"
-_TITLE = (
-    "What Inductor generates for an H200 from Sampler.gather_logprobs: read, not timed"
-)
-# torch version, variant, and for each of its graphs: at which batch it was traced, how
-# many kernels it has, how many ways a row is split.
-Table = Mapping[str, Mapping[str, Sequence[Mapping[str, int]]]]
+
+Json = dict[str, Any]
 
 
-def main(versions: Sequence[str] = ()) -> int:
-    """Read what each torch version generates, print the table and write split.json.
+def measure(versions: list[str]) -> list[Json]:
+    """Read what each torch version generates.
 
     Args:
-        versions: Of torch; those that releases.toml names if there are none.
+        versions: Of torch.
 
     Returns:
-        The exit status: 0 if one version at least could be read.
+        Per version its name as ``torch``, and ``variants``: per variant and graph the
+        ``batch`` that it was traced at, the number of its ``kernels``, and the ways
+        that they ``split`` a row; or, if it could not be read, why, as ``problem``.
     """
-    pinned = build.make_trees(described(None))
-    merged = build.make_trees(described(MERGED)).stock
-    newest = build.make_trees(all_described()[-1]).fork
-    trees = {"stock": pinned.stock, "merged": merged, "fork": pinned.fork}
-    trees["newest"] = newest
-    problems = []
-    table: Table = {}
-    for version in versions or torch_versions(RELEASES):
+    trees = {name: folder(name) for name in COMPILED}
+    results: list[Json] = []
+    for version in versions:
         try:
-            with step(f"torch {version}"):
-                variants = _read(version, trees)
+            trees["newest"] = build.make_trees(all_described()[-1]).fork
+            found: Json = {"variants": _read(version, trees)}
         except ForkError as error:
-            print("failed, see below", flush=True)
-            problems.append(f"\n{error}")
-        else:
-            table = merge(REPORT / "split.json", version, variants)
-    print("\n".join([*lines(table), *problems]))
-    return 0 if table else 1
+            # One of many torches, or no network: nothing that the rest must fail for.
+            print(error)
+            found = {"problem": str(error).splitlines()[0]}
+        results.append({"torch": version, **found})
+    return results
 
 
-def torch_versions(releases: Path) -> list[str]:
+def torch_versions(releases: Path = RELEASES) -> list[str]:
     """Return the torch versions of the releases, from 2.10 on, in order.
 
     An older torch has no ``hint_override``, which the change uses.
@@ -84,34 +74,11 @@ def cut(source: str) -> dict[str, int]:
     return {"kernels": len(kernels), "split": int(extents[0][0]) if extents else 1}
 
 
-def merge(file: Path, version: str, variants: Mapping[str, Any]) -> dict[str, Any]:
-    """Put what one torch version gave into the table in ``file``; return all of it."""
-    table = json.loads(file.read_text()) if file.exists() else {}
-    table[version] = variants
-    table = {it: table[it] for it in sorted(table, key=_numbers)}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(table, indent=1) + "\n")
-    return table
-
-
-def lines(table: Table) -> Iterator[str]:
-    """Yield the table for a person."""
-    yield f"\n{_TITLE}\n"
-    row = "{:8} {:8} {:>6} {:>9} {:>8} {:>11}".format
-    yield row("torch", "variant", "graphs", "traced at", "kernels", "row split")
-    for version, variants in table.items():
-        for name, graphs in variants.items():
-            for it in graphs:
-                batch, ways = f"batch {it['batch']}", f"{it['split']} ways"
-                ways = ways if it["split"] > 1 else "no"
-                yield row(version, name, len(graphs), batch, it["kernels"], ways)
-
-
 def _read(version: str, trees: Mapping[str, Path]) -> dict[str, list[dict[str, int]]]:
     """Generate the sources with one torch version, keep them, and read them."""
     failure = (
-        f"torch {version} was not read: it cannot be had, or its Inductor is another "
-        "than benchmarks/sampler/lowering.py knows. The last that was said:"
+        f"torch {version} cannot be had, or its Inductor is another than "
+        "benchmarks/sampler/lowering.py knows."
     )
     printed = run_under_torch(
         version,
@@ -136,7 +103,3 @@ def _read(version: str, trees: Mapping[str, Path]) -> dict[str, list[dict[str, i
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -229,7 +229,7 @@ def test_a_full_run_measures_everything(tmp_path: Path) -> None:
     assert {it.file for it in found} == {
         *(f"{what}-cpu" for what in ("compilations", "steady", "memory")),
         *(f"{what}-cuda" for what in ("compilations", "steady", "memory")),
-        *("engine", "trainer", "server"),
+        *("split", "engine", "trainer", "server"),
     }
     assert len([it for it in found if it.file == "compilations-cpu"]) == 6
     assert found[0].file == "trainer"  # what needs a network
@@ -246,7 +246,7 @@ def test_a_quick_run_compiles_each_variant() -> None:
     assert [it.title for it in found if it.file == "compilations-cpu"] == [
         "compilations, stock, merged, fork, cold cache, cpu"
     ]
-    assert not {"engine", "trainer", "server"} & {it.file for it in found}
+    assert not {"split", "engine", "trainer", "server"} & {it.file for it in found}
 
 
 def test_time_left_goes_by_the_steps_that_are_done() -> None:
@@ -364,9 +364,18 @@ def test_the_trees_to_compare_are_made_first(monkeypatch: pytest.MonkeyPatch) ->
 def test_what_a_gpu_would_run_is_reported_by_torch_version() -> None:
     graphs = [{"batch": 1, "kernels": 2, "split": 19}]
     merged = [{"batch": 1, "kernels": 1, "split": 1}]
-    found = {"split": {"2.13.0": {"fork": graphs, "merged": merged}}}
+    variants = {"fork": graphs, "merged": merged}
+    read = {"torch": "2.13.0", "variants": variants}
+    unread = {"torch": "2.14.0", "problem": "No network."}
 
-    text = document.text(found)
+    text = document.text({"split": {"results": [read, unread]}})
 
     assert "| 2.13.0 | fork | 1 | batch 1 | 2 | 19 ways |" in text
     assert "| 2.13.0 | merged | 1 | batch 1 | 1 | no |" in text
+    said = "not measured with torch 2.14.0, see build/report/split.log: No network."
+    assert f"\n- Generated code is {said}\n" in text
+    nothing = {"split": {"results": [unread]}}
+    assert "| torch |" not in document.text(nothing)
+    assert f"Generated code is {said}" in document.summary(nothing)
+    whole = {"split": {"results": [read]}}
+    assert document.text(whole).endswith("no |\n")

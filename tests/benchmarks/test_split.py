@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the split of a row is, as read out of a generated source, and how it is kept."""
+"""What the split of a row is, as read out of a generated source."""
 
+import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from benchmarks import plan
 from benchmarks.sampler import split
 from tools.fork import ForkError
+from tools.fork.source.tree import Trees
 
 READS = """
 triton_red_0 = async_compile.triton('triton_red_0', '''
@@ -48,31 +52,73 @@ def test_another_kind_of_source_is_not_guessed_at(source: str) -> None:
         split.cut(source)
 
 
-def test_runs_under_several_versions_fill_one_table(tmp_path: Path) -> None:
-    file = tmp_path / "report/split.json"
-    one = {"fork": [{"batch": 1, "kernels": 1, "split": 1}]}
-    two = {"fork": [{"batch": 1, "kernels": 2, "split": 19}]}
+@pytest.fixture
+def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Stand-ins for the trees and for each torch; what the latter are asked is kept."""
+    asked: list[list[str]] = []
 
-    split.merge(file, "2.10.0", two)
-    split.merge(file, "2.9.1", one)
-    table = split.merge(file, "2.10.0", one)
+    def run_under_torch(version: str, _: Any, program: list[str], *__: Any) -> bytes:
+        asked.append(program)
+        if version == "2.11.0":
+            raise ForkError("This torch cannot be had; uv said:\n    Refused.")
+        return json.dumps({"fork": [[1, READS + ADDS_UP], [8, READS]]}).encode()
 
-    assert list(table) == ["2.9.1", "2.10.0"]
-    assert table == {"2.9.1": one, "2.10.0": one} == json.loads(file.read_text())
+    made = Trees.inside(tmp_path / "newest")
+    monkeypatch.setattr(split, "REPORT", tmp_path)
+    monkeypatch.setattr(split, "folder", lambda name: tmp_path / name)
+    monkeypatch.setattr(split.build, "make_trees", lambda release: made)
+    monkeypatch.setattr(split, "run_under_torch", run_under_torch)
+    return asked
 
 
-def test_the_table_has_a_line_per_graph() -> None:
-    graphs = [{"batch": batch, "kernels": 2, "split": 19} for batch in (1, 8)]
-    whole = [{"batch": 1, "kernels": 1, "split": 1}]
-
-    text = "\n".join(split.lines({"2.10.0": {"stock": graphs, "fork": whole}}))
-
-    assert "not timed" in text
-    assert [it.split() for it in text.splitlines()[-3:]] == [
-        ["2.10.0", "stock", "2", "batch", "1", "2", "19", "ways"],
-        ["2.10.0", "stock", "2", "batch", "8", "2", "19", "ways"],
-        ["2.10.0", "fork", "1", "batch", "1", "1", "no"],
+def test_each_torch_reads_each_variant(tmp_path: Path, read: list[list[str]]) -> None:
+    graphs = [
+        {"batch": 1, "kernels": 2, "split": 19},
+        {"batch": 8, "kernels": 1, "split": 1},
     ]
+
+    (found,) = split.measure(["2.10.0"])
+
+    assert found == {"torch": "2.10.0", "variants": {"fork": graphs}}
+    assert read[0][1:] == [
+        *(f"{it}={tmp_path / it}" for it in ("stock", "merged", "fork")),
+        f"newest={tmp_path}/newest/fork",
+    ]
+    kept = (tmp_path / "split/torch-2.10.0-fork-batch-8.py").read_text()
+    assert kept == READS
+
+
+def test_a_torch_that_cannot_be_had_is_said(
+    read: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = split.measure(["2.10.0", "2.11.0"])
+
+    assert [[*it] for it in found] == [["torch", "variants"], ["torch", "problem"]]
+    assert found[1]["problem"] == "This torch cannot be had; uv said:"
+    assert "Refused." in capsys.readouterr().out
+
+
+def test_a_run_reads_with_every_torch(
+    tmp_path: Path, read: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def call(module: str, request: Any, env: Any, log: Path) -> Any:
+        return importlib.import_module(f"benchmarks.{module}").measure(**request)
+
+    monkeypatch.setattr(plan.child, "call", call)
+    (step,) = plan.Planner(False, tmp_path, tmp_path).steps(["split"])
+
+    assert [it["torch"] for it in step.run()] == split.torch_versions()
+
+
+def test_a_release_that_cannot_be_had_is_said(
+    read: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(release: Any) -> Any:
+        raise ForkError("No network.")
+
+    monkeypatch.setattr(split.build, "make_trees", fail)
+
+    assert split.measure(["2.10.0"]) == [{"torch": "2.10.0", "problem": "No network."}]
 
 
 def test_torch_versions_are_those_that_know_hints(tmp_path: Path) -> None:
