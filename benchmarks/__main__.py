@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks import plan, summary
 from benchmarks.report import document, in_use
 from tools.fork import ForkError
-from tools.fork.bootstrap import ROOT
+from tools.fork.bootstrap import ROOT, lock
 
 
 def main(arguments: list[str]) -> int:
@@ -31,12 +31,16 @@ def main(arguments: list[str]) -> int:
         else was counted or compared is as it should be.
 
     Raises:
-        ForkError: A measurement failed.
+        ForkError: A measurement failed, or another command is at work.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("part", nargs="?", choices=[*plan.PARTS, "report"])
     parser.add_argument("--quick", action="store_true", help="only what CI needs")
     options = parser.parse_args(arguments)
+    # One of the parts makes trees, and what runs beside a measurement is in its times.
+    held = lock(ROOT / "build")
+    if held:
+        raise ForkError(held)
     folder = ROOT / "build/report" / ("quick" if options.quick else "")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:

@@ -240,6 +240,7 @@ def test_problems_are_said_before_the_report_is_written(
     fail_requests(found)
     planned = plan.Step("server", "", 1, lambda: found)
     monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.setattr(command, "lock", lambda folder: None)
     monkeypatch.setattr(plan.Planner, "steps", lambda *_: iter([planned]))
     monkeypatch.setattr(plan.machine, "describe", dict)
     monkeypatch.setattr(document, "write", lambda *_: 1 / 0)

@@ -256,6 +256,18 @@ def test_time_left_goes_by_the_steps_that_are_done() -> None:
     assert plan.time_left(planned, 1, 120.0) == "4 min left"
 
 
+def test_nothing_is_measured_beside_another_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.setattr(command, "lock", lambda folder: f"{folder.name} is held.")
+
+    with pytest.raises(ForkError, match=r"^build is held\.$"):
+        command.main(["cpu"])
+
+    assert not [*tmp_path.iterdir()]
+
+
 def test_an_interruption_leaves_no_file_in_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,6 +297,7 @@ def test_the_command_fails_on_the_counts_alone(
     if status:
         monkeypatch.setitem(CALLS, "fork", CALLS["stock"])
     monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.setattr(command, "lock", lambda folder: None)
     monkeypatch.setattr(
         plan.machine, "describe", lambda: results()["engine"]["machine"]
     )
