@@ -230,7 +230,9 @@ def _section(
         yield f"{_NONE.capitalize()}."
         return
     it = results[name]["machine"]
-    device = it["gpu"] if name.endswith("cuda") else f"{it['cpu']}, {it['cores']} cores"
+    # Whatever is not told otherwise runs on a GPU where there is one.
+    gpu = None if name.endswith("-cpu") else it["gpu"]
+    device = gpu or f"{it['cpu']}, {it['cores']} cores"
     quick = " **A quick run: its times say little.**" if results[name]["quick"] else ""
     yield (
         f"{device}, {it['threads']} threads, torch {it['torch']}, Python "

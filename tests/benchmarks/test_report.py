@@ -192,6 +192,18 @@ def test_the_report_says_what_was_measured(tmp_path: Path) -> None:
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_what_runs_on_a_gpu_names_it() -> None:
+    found = results()
+
+    text = document.text(found)
+    found["engine"]["machine"]["gpu"] = None
+    without = document.text(found)
+
+    assert "## The engine\n\nA GPU, 2 threads" in text
+    assert "## Memory\n\nA CPU, 2 cores, 2 threads" in text
+    assert "## The engine\n\nA CPU, 2 cores, 2 threads" in without
+
+
 def test_a_median_above_its_limit_is_bold() -> None:
     found = results()
     run = found["steady-cpu"]["results"][2]
