@@ -32,8 +32,9 @@ _NONE = "not measured"
 _HEAD = """
 # What the change costs and saves
 
-Written by `make bench`, which measures all of it anew; every figure is from the JSON
-that it leaves in `build/report/`. Compared are, in one process and in turn:
+Written by `make bench`, which measures all of it anew, what is for a GPU only where
+there is one; every figure is from the JSON that it leaves in `build/report/`. Compared
+are:
 
 - **stock**: vLLM {release} as released;
 - **merged**: upstream's own version of the change, from the tree of vLLM {merged};
@@ -41,9 +42,10 @@ that it leaves in `build/report/`. Compared are, in one process and in turn:
 - **eager**: stock with `(x >= values).sum(-1)`, not compiled;
 - **limit**: stock with `x.sum(-1)`: one read of the same memory, and no comparison.
 
-Only the sampler of each tree is loaded, and one torch runs them all. The engine, a
-trainer and a server run the whole of stock and of the fork. What is too long for this
-page is in [all-results.md](all-results.md).
+Only the sampler of each tree is loaded, and one torch runs them all: for times and
+memory in one process and in turn, for compilations each in a process of its own. The
+engine, a trainer and a server run the whole of stock and of the fork. What is too long
+for this page is in [all-results.md](all-results.md).
 """
 
 _COMPILATIONS = f"""
