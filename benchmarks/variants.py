@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from benchmarks.summary import OP
+from tools.fork import ForkError
 from tools.fork.release import MERGED, described
 from tools.fork.sampler import stand_ins
 from tools.fork.source.tree import trees
@@ -27,9 +28,25 @@ ROWS = ("own", "padded")
 
 
 def folder(name: str) -> Path:
-    """Return the tree of a variant; eager and the limit are stock with another op."""
+    """Return the tree of a variant; eager and the limit are stock with another op.
+
+    Raises:
+        ForkError: It was not made.
+    """
     made = trees(described(MERGED if name in OF_MERGED else None))
-    return made.fork if name in ("fork", "follow-up") else made.stock
+    return built(made.fork if name in ("fork", "follow-up") else made.stock, name)
+
+
+def built(path: Path, name: str) -> Path:
+    """Return a path that building a variant makes.
+
+    Raises:
+        ForkError: It is not there.
+    """
+    if not path.exists():
+        release = f" RELEASE={MERGED}" if name in OF_MERGED else ""
+        raise ForkError(f"{path} is missing; run `make build{release}` first.")
+    return path
 
 
 def width(vocabulary: int, rows: str) -> int:

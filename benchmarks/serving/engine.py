@@ -4,7 +4,7 @@
 from pathlib import Path
 from typing import Any
 
-from benchmarks.variants import OF_MERGED, folder
+from benchmarks.variants import OF_MERGED, built, folder
 from tools.fork import bootstrap
 from tools.fork.engine import serve
 from tools.fork.engine.rollout import GROUPS
@@ -25,12 +25,16 @@ def measure(variant: str, logs: Path) -> list[dict[str, Any]]:
         One result: the variant, the seconds that loading took, and its groups, each
         with its name, its compilations and ``times``: per request, when each token
         came, in seconds after the group did.
+
+    Raises:
+        ForkError: vLLM is not installed, or the engine failed.
     """
     groups = list(GROUPS.values())
     tree = folder(variant)
     # Its release has a torch of its own.
     options = ["--release", MERGED] if variant in OF_MERGED else []
     venv = bootstrap.environment_for(["build", *options])
+    built(venv / "bin/vllm", variant)
     run = serve.run(variant, tree, serve.QWEN, groups, logs, quiet=True, venv=venv)
     kept = ("compilations", "times")
     served = [

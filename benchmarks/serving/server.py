@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks import child
 from benchmarks.serving import model
-from benchmarks.variants import folder
+from benchmarks.variants import built, folder
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.engine.serve import settings
@@ -47,8 +47,9 @@ def measure(variant: str, cache: str, scratch: Path, report: Path) -> list[Json]
         Moments are in seconds after the server was up.
 
     Raises:
-        ForkError: The server did not start, or the client failed.
+        ForkError: It is not installed, it did not start, or the client failed.
     """
+    built(VENV / "bin/vllm", variant)
     tree = folder(variant)
     served = model.make(scratch / "model")
     name = f"server-{variant}-{cache}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks import child
 from benchmarks.serving import model
-from benchmarks.variants import folder
+from benchmarks.variants import built, folder
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.engine.serve import settings
 from tools.fork.program import Word, run
@@ -34,8 +34,9 @@ def measure(variant: str, cache: str, scratch: Path, report: Path) -> list[Json]
         measured.
 
     Raises:
-        ForkError: TRL could not be installed, or training failed.
+        ForkError: vLLM is not installed, TRL cannot be, or training failed.
     """
+    built(VENV / "bin/vllm", variant)
     tree = folder(variant)
     env = {
         **settings(tree, scratch / f"trainer-{variant}"),

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import plan
+from benchmarks import plan, variants
 from benchmarks.report import document, in_use
-from benchmarks.serving import client, server, trainer
+from benchmarks.serving import client, engine, server, trainer
 from tools.fork import ForkError
+from tools.fork.release import MERGED
+from tools.fork.source.tree import Trees
 
 SAMPLER = "vllm/v1/sample/ops/logprobs.py"
 
@@ -275,6 +277,42 @@ def test_first_compilations_are_in_the_trace_too(tmp_path: Path) -> None:
         compilation(start=5.0),
         compilation("", start=5.0, reason="why"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("variant", "again"),
+    [("fork", "`make build`"), ("follow-up", f"`make build RELEASE={MERGED}`")],
+)
+def test_a_tree_that_was_not_made_is_said(
+    variant: str, again: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variants, "trees", lambda release: Trees.inside(tmp_path))
+
+    with pytest.raises(ForkError, match=f"fork is missing.*{again}"):
+        variants.folder(variant)
+
+
+@pytest.mark.parametrize("part", [server, trainer])
+def test_what_is_not_installed_is_said(
+    part: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part, "VENV", tmp_path)
+    monkeypatch.setattr(part, "folder", lambda variant: tmp_path)
+
+    with pytest.raises(ForkError, match=r"bin/vllm is missing.*`make build`"):
+        part.measure("fork", "cold", tmp_path, tmp_path)
+
+
+def test_an_engine_that_is_not_installed_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patch = monkeypatch.setattr
+    patch(engine, "folder", lambda variant: tmp_path)
+    patch(engine.bootstrap, "environment_for", lambda arguments: tmp_path)
+
+    said = f"bin/vllm is missing.*`make build RELEASE={MERGED}`"
+    with pytest.raises(ForkError, match=said):
+        engine.measure("merged", tmp_path)
 
 
 def make_program(folder: Path, text: str) -> None:
