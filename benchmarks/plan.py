@@ -76,8 +76,7 @@ class Planner:
             yield from self._memory(device)
         if "split" in parts and not self.quick:
             versions, log = split.torch_versions(), self.report / "split.log"
-            asked = {"versions": versions}
-            run = partial(child.call, "sampler.split", asked, {}, log)
+            run = partial(child.call, "sampler.split", {"versions": versions}, {}, log)
             yield Step("split", "generated code", 15 * len(versions), run)
         # `make test` and `make demo` serve with the engine, so a quick run need not.
         if "engine" in parts and not self.quick:

@@ -336,10 +336,9 @@ def _median(point: Json, name: str) -> str:
 
 
 def _steady_in_full(results: Results, name: str) -> Iterator[str]:
-    result = results[name]
-    device = name.split("-")[1]
-    yield _STEADY.format(limit=LIMIT, clock=_CLOCKS[device])
-    for run in result["results"]:
+    runs = results[name]["results"]
+    yield _STEADY.format(limit=LIMIT, clock=_CLOCKS[name.split("-")[1]])
+    for run in runs:
         yield f"`{run['level']}`, vocabulary {_case(run)}:"
         ratios = tuple(run["points"][0]["ratios"])
         op = run["level"] == "op"
@@ -348,7 +347,7 @@ def _steady_in_full(results: Results, name: str) -> Iterator[str]:
             ("batch", *VARIANTS, *ratios, *gigabytes),
             (_steady_row(it, run, op) for it in run["points"]),
         )
-    if any(run["level"] == "op" for run in result["results"]):
+    if any(run["level"] == "op" for run in runs):
         yield "GB/s is of one read of the input, beside what a large copy reaches."
     yield from _breaking_even(results, name)
 
@@ -375,19 +374,12 @@ def _breaking_even(results: Results, name: str) -> Iterator[str]:
     saved = lost({"calls": kept})
     run = max(runs, key=lambda it: it["vocabulary"])
     yield _BREAK_EVEN.format(vocabulary=run["vocabulary"], saved=saved)
-    yield table(
-        ("batch", "merged", "fork"),
-        (
-            (
-                it["batch"],
-                *(
-                    _steps_text(saved, it["seconds"], variant)
-                    for variant in ("merged", "fork")
-                ),
-            )
-            for it in run["points"]
-        ),
+    variants = ("merged", "fork")
+    rows = (
+        (it["batch"], *(_steps_text(saved, it["seconds"], each) for each in variants))
+        for it in run["points"]
     )
+    yield table(("batch", *variants), rows)
 
 
 def _steps_text(saved: float, seconds: Json, variant: str) -> str:
