@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of releases says what was found, and why where something fails."""
 
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -77,17 +78,22 @@ def test_a_release_that_it_does_not_fit_or_that_fails() -> None:
     failing = side(1, calls(0, error="TypeError: no hint"))
     assert table.total(failing) == "**fails**"
     tree = table.Woven(STOCK, Path("fork"), "19 + 8", "1")
+    ahead = {**side(0, calls(0)), "ahead": {"error": "KeyError: a config"}}
+    (note,) = table.notes_on(tree, {**found, "fork": ahead})
+    assert note == "with the change, ahead: KeyError: a config"
     (note,) = table.notes_on(tree, {**found, "fork": failing})
     assert note.endswith("change, batch 2, vocabulary 151936: TypeError: no hint")
 
 
 def test_what_the_engine_did_is_read_from_the_reports(tmp_path: Path) -> None:
-    assert table.engine_outcome(tmp_path) == "not run"
+    assert table.engine_outcome(tmp_path, "1") == "not run"
 
-    (tmp_path / "test.json").write_text('{"fork": "49 passed"}')
-    (tmp_path / "demo.json").write_text('{"variants": {"fork": {"steps": []}}}')
+    demo = {"tree": "1", "variants": {"fork": {"steps": []}}}
+    (tmp_path / "test.json").write_text('{"tree": "1", "fork": "49 passed"}')
+    (tmp_path / "demo.json").write_text(json.dumps(demo))
     said = "test: 49 passed; demo compiled: fork 0"
-    assert table.engine_outcome(tmp_path) == said
+    assert table.engine_outcome(tmp_path, "1") == said
+    assert table.engine_outcome(tmp_path, "another") == "not run"
 
 
 def test_a_release_is_kept_where_the_change_does_not_fit(

@@ -57,6 +57,10 @@ def test_measures_each_fork_once(
     assert "fork" not in of("third", None)
     assert len(asked) == 5
 
+    monkeypatch.setattr(measure, "CALLS", ((1, 9),))
+    of("third", None)
+    assert len(asked) == 6
+
 
 def test_says_what_compiles_and_what_crashes() -> None:
     said = list(measure.lines(FOUND))

@@ -56,9 +56,9 @@ def lines(
 
 
 def _line(found: Json) -> str:
-    errors = [call["error"] for call in found["calls"] if call["error"]]
-    if errors:
-        return str(errors[0])
+    for it in (found["ahead"], *found["calls"]):
+        if it["error"]:
+            return str(it["error"])
     waiting = sum(call["compiled"] for call in found["calls"])
     lost = sum(call["seconds"] for call in found["calls"] if call["compiled"])
     ahead = found["ahead"]

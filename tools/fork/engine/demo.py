@@ -26,7 +26,9 @@ Json = dict[str, Any]
 
 
 def show(release: Release, trees: Trees, report: Path) -> int:
-    """Run both variants, print them side by side; write demo.json and demo.png.
+    """Run both variants, print them side by side; write demo.png.
+
+    If all is well, ``report`` gets demo.json, else there is none there afterwards.
 
     Returns:
         The exit status: 0 if stock compiles of the sampling step while requests wait,
@@ -35,6 +37,7 @@ def show(release: Release, trees: Trees, report: Path) -> int:
     Raises:
         ForkError: The engine failed.
     """
+    (report / "demo.json").unlink(missing_ok=True)
     print("The engine, stock then fork, each with nothing compiled yet:")
     runs = {
         variant: serve.run(variant, tree, SETUP, GROUPS, report)
@@ -48,13 +51,16 @@ def show(release: Release, trees: Trees, report: Path) -> int:
         "vocabulary": SETUP["vocabulary"],
         "variants": {name: _kept(run) for name, run in runs.items()},
     }
-    (report / "demo.json").write_text(json.dumps(result, indent=1) + "\n")
     picture.draw(result, report / "demo.png")
     print("\n" + "\n".join(table(result)) + "\n")
     problems = list(find_problems(runs))
-    print("\n".join(problems or [summary(result)]))
+    if problems:
+        print("\n".join(problems))
+        return 1
+    (report / "demo.json").write_text(json.dumps(result, indent=1) + "\n")
+    print(summary(result))
     print(f"The report: {report.relative_to(ROOT)}/demo.json and demo.png")
-    return 1 if problems else 0
+    return 0
 
 
 def _kept(run: Json) -> Json:

@@ -87,7 +87,8 @@ def show() -> None:
             found = measure.measure(
                 release, tree.stock, tree.fork, tree.name, reports(release)
             )
-        rows.append(row(release, tree, found, engine_outcome(reports(release))))
+        engine = engine_outcome(reports(release), tree.name)
+        rows.append(row(release, tree, found, engine))
         for note in notes_on(tree, found):
             notes.setdefault(note, []).append(release.version)
     said = [f"- {', '.join(versions)}: {note}" for note, versions in notes.items()]
@@ -166,14 +167,18 @@ def total(found: Json) -> str:
     return f"{waiting} compilations, {found['ahead']['compiled']} ahead"
 
 
-def engine_outcome(report: Path) -> str:
-    """Return what `make test` and `make demo` reported last, in words."""
+def engine_outcome(report: Path, tree: str) -> str:
+    """Return what `make test` and `make demo` reported of a tree, in words."""
+    paths = {name: report / f"{name}.json" for name in ("test", "demo")}
+    there = {
+        name: json.loads(it.read_text()) for name, it in paths.items() if it.exists()
+    }
+    found = {name: it for name, it in there.items() if it["tree"] == tree}
     said = []
-    if (report / "test.json").exists():
-        said.append(f"test: {json.loads((report / 'test.json').read_text())['fork']}")
-    if (report / "demo.json").exists():
-        variants = json.loads((report / "demo.json").read_text())["variants"]
-        steps = {name: it["steps"] for name, it in variants.items()}
+    if "test" in found:
+        said.append(f"test: {found['test']['fork']}")
+    if "demo" in found:
+        steps = {name: it["steps"] for name, it in found["demo"]["variants"].items()}
         compiled = [f"{name} {len([*of_sampling(it)])}" for name, it in steps.items()]
         said.append(f"demo compiled: {', '.join(compiled)}")
     return "; ".join(said) or "not run"
@@ -185,10 +190,9 @@ def notes_on(tree: Woven, found: Json) -> Iterator[str]:
         yield tree.said.splitlines()[-1].strip()
     sides = {"the release": found["stock"], "with the change": found.get("fork")}
     for name, side in sides.items():
-        calls = side["calls"] if side else []
-        for (batch, vocabulary), it in zip(measure.CALLS, calls, strict=False):
+        steps = [side["ahead"], *side["calls"]] if side else []
+        for when, it in zip(measure.STEPS, steps, strict=False):
             if it["error"]:
                 # Dynamo goes on for several sentences.
-                error = it["error"].split(". ")[0]
-                yield f"{name}, batch {batch}, vocabulary {vocabulary}: {error}"
+                yield f"{name}, {when}: {it['error'].split('. ')[0]}"
                 break

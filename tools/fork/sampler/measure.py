@@ -15,6 +15,7 @@ from tools.fork.sampler import probe, stand_ins
 
 # Batch and vocabulary of the calls, in this order; the first is the model's vocabulary.
 CALLS = ((2, 151936), (1, 151936), (8, 32000), (0, 151936))
+STEPS = ("ahead", *(f"batch {batch}, vocabulary {size}" for batch, size in CALLS))
 # What measures, and decides what comes out.
 _TOOLS = (stand_ins.__file__, probe.__file__)
 
@@ -44,10 +45,12 @@ def measure(
     """
     report = reports / "sampler.json"
     there: Json = json.loads(report.read_text("utf-8")) if report.exists() else {}
-    by = hashlib.sha256(b"".join(Path(it).read_bytes() for it in _TOOLS)).hexdigest()
-    if (there.get("tree"), there.get("by")) == (tree, by):
+    by = hashlib.sha256(f"{release.torch} {CALLS}".encode())
+    for tool in _TOOLS:
+        by.update(Path(tool).read_bytes())
+    if (there.get("tree"), there.get("by")) == (tree, by.hexdigest()):
         return there
-    found: Json = {"tree": tree, "by": by}
+    found: Json = {"tree": tree, "by": by.hexdigest()}
     # Each in a process of its own: the first to compile waits for Inductor to start.
     found |= _ask(release, {"stock": [str(stock), CALLS]})
     if fork:
@@ -79,9 +82,8 @@ def lines(found: Json) -> Iterator[str]:
         "how many graphs were compiled:"
     )
     yield ""
-    names = ["ahead", *(f"batch {batch}, vocabulary {size}" for batch, size in CALLS)]
     steps = [[it["ahead"], *it["calls"]] for it in sides]
-    rows = zip(names, *(map(_cell, it) for it in steps), strict=True)
+    rows = zip(STEPS, *(map(_cell, it) for it in steps), strict=True)
     yield from table(("", "stock", "fork"), rows)
     yield ""
     yield f"The new test, there: {in_words(found['test'])}."

@@ -22,7 +22,7 @@ _COVERAGE = ("--cov=tools/fork", "--cov-report=term-missing:skip-covered")
 def run(release: Release, reports: Path) -> int:
     """Run the tests: those first that need no build, then what they are about.
 
-    If all is well, ``reports`` gets test.json.
+    If all is well, ``reports`` gets test.json, else there is none there afterwards.
 
     Returns:
         The exit status: 0 if every test passed, and the upstream test failed on stock
@@ -31,6 +31,7 @@ def run(release: Release, reports: Path) -> int:
     Raises:
         ForkError: The fork could not be built, or the upstream test not be run.
     """
+    (reports / "test.json").unlink(missing_ok=True)
     pytest: list[Word] = [VENV / "bin/python", "-m", "pytest", "-q"]
     print("The tooling:", flush=True)
     if status := show([*pytest, *_COVERAGE, f"--ignore={WEAVE_TEST}"], ROOT):
