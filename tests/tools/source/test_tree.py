@@ -79,6 +79,22 @@ def test_twice_is_the_same_as_once(
     assert make() == make()
 
 
+def test_who_the_environment_commits_as_does_not_matter(
+    release: Release,
+    sdist: Path,
+    made: Trees,
+    overlay: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Ada")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "ada@example.org")
+
+    for _ in "again":
+        tree.make_fork(release, sdist, made.fork, overlay)
+    assert git(made.fork, "log", "-1", "--format=%an %ae") == "vLLM fork fork@localhost"
+
+
 def test_a_changed_overlay_replaces_our_commit(
     release: Release, sdist: Path, made: Trees, overlay: Path
 ) -> None:

@@ -20,11 +20,10 @@ from tools.fork.source.unpack import unpack_sdist
 
 SUBJECT = "Compile the sampler before a request waits for it"
 _US = "fork@localhost"
-# The trees are derived, so they depend on nobody's git settings.
+# The trees are derived, so they depend on nobody's git settings or environment.
 _GIT = (
     *("git", "-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null"),
     *("-c", "commit.gpgSign=false", "-c", "tag.gpgSign=false"),
-    *("-c", "user.name=vLLM fork", "-c", f"user.email={_US}"),
 )
 
 
@@ -118,11 +117,14 @@ def sign(fork: Path, folder: Path, message: str, name: str, email: str) -> None:
         ForkError: git failed.
     """
     make_worktree(fork, folder, "HEAD")
-    people = {f"GIT_{role}_NAME": name for role in ("AUTHOR", "COMMITTER")}
-    people |= {f"GIT_{role}_EMAIL": email for role in ("AUTHOR", "COMMITTER")}
     amend = ("commit", "--amend", "--quiet", "--reset-author", "--signoff")
     program = [*_GIT, *amend, "--message", message]
-    run(program, "git could not sign off the commit; it said:", folder, people)
+    run(
+        program,
+        "git could not sign off the commit; it said:",
+        folder,
+        _people(name, email),
+    )
 
 
 def format_patch(tree: Path, folder: Path) -> Path:
@@ -219,4 +221,12 @@ def _committed(tree: Path, commit: str, name: str) -> bytes | None:
 
 def _git(tree: Path, *arguments: Word) -> str:
     what = f"git could not {arguments[0]} in {tree.name}/; it said:"
-    return run([*_GIT, *arguments], what, cwd=tree).decode().rstrip("\n")
+    us = _people("vLLM fork", _US)
+    return run([*_GIT, *arguments], what, tree, us).decode().rstrip("\n")
+
+
+def _people(name: str, email: str) -> dict[str, str]:
+    """Return the environment that has git commit as one person."""
+    who = {"NAME": name, "EMAIL": email}
+    roles = ("AUTHOR", "COMMITTER")
+    return {f"GIT_{role}_{it}": text for role in roles for it, text in who.items()}
