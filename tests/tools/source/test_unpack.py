@@ -83,6 +83,24 @@ def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
     assert [it.name for it in tmp_path.iterdir()] == ["a.tar.gz"]
 
 
+def test_a_full_disk_is_not_a_damaged_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = make_archive(tmp_path / "a.tar.gz", {"vllm-1/vllm/a.py": b"1"})
+    wheel = make_wheel(tmp_path / "a.whl", ["vllm/_C.abi3.so"])
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tarfile.TarFile, "extractall", full)
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", full)
+    said = r"could not be unpacked: .* cannot be written \(No space left"
+    with pytest.raises(ForkError, match=said):
+        unpack_sdist(archive, tmp_path / "tree")
+    with pytest.raises(ForkError, match=said):
+        unpack_extensions(wheel, tmp_path / "tree")
+
+
 def make_wheel(path: Path, names: list[str]) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:

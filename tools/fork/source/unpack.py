@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unpack what was fetched, with nothing landing outside the target."""
 
+import gzip
 import os
 import tarfile
 import tempfile
@@ -11,6 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from tools.fork import ForkError
+
+# gzip's is an OSError too, but not of this machine's making.
+_DAMAGED = (
+    *(tarfile.TarError, zipfile.BadZipFile),
+    *(gzip.BadGzipFile, zlib.error, EOFError),
+)
 
 
 def unpack_sdist(archive: Path, target: Path) -> None:
@@ -44,10 +51,8 @@ def unpack_sdist(archive: Path, target: Path) -> None:
             tar.extractall(folder, **safely)
             (content,) = Path(folder).iterdir()
             content.replace(target)
-    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:
-        raise ForkError(
-            f"{archive.name} is damaged ({error}); delete it and run again."
-        ) from error
+    except (*_DAMAGED, OSError, ValueError) as error:
+        raise _explain(archive, error) from error
 
 
 def unpack_extensions(wheel: Path, tree: Path, modules: Sequence[str] = ()) -> None:
@@ -70,9 +75,18 @@ def unpack_extensions(wheel: Path, tree: Path, modules: Sequence[str] = ()) -> N
             ]
             # zipfile itself keeps members inside the target.
             archive.extractall(tree, [*names, *modules])
-    except (zipfile.BadZipFile, OSError) as error:
-        raise ForkError(
-            f"{wheel.name} is damaged ({error}); delete it and run again."
-        ) from error
+    except (*_DAMAGED, OSError) as error:
+        raise _explain(wheel, error) from error
     if not names:
         raise ForkError(f"{wheel.name} has no compiled extension in vllm/.")
+
+
+def _explain(archive: Path, error: Exception) -> ForkError:
+    """Turn what went wrong into what a person can do."""
+    if isinstance(error, OSError) and not isinstance(error, _DAMAGED):
+        where = error.filename or archive.parent
+        return ForkError(
+            f"{archive.name} could not be unpacked: {where} cannot be written "
+            f"({error.strerror}). Mend that and run again."
+        )
+    return ForkError(f"{archive.name} is damaged ({error}); delete it and run again.")
