@@ -63,8 +63,8 @@ def run(
         Its standard output.
 
     Raises:
-        ForkError: It is not installed or ended with an error; after ``failure`` come
-            the last lines that it printed.
+        ForkError: It cannot be run or ended with an error; after ``failure`` come the
+            last lines that it printed.
     """
     try:
         done = subprocess.run(
@@ -76,6 +76,9 @@ def run(
         )
     except FileNotFoundError as error:
         raise ForkError(f"{error.filename} is missing. {failure}") from error
+    except OSError as error:
+        said = f"{error.filename} cannot be run ({error.strerror})"
+        raise ForkError(f"{said}. {failure}") from error
     if done.returncode:
         printed = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
         last = [f"    {line}" for line in printed.splitlines()[-15:]]

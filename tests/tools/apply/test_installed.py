@@ -266,6 +266,33 @@ def test_an_environment_without_vllm(environment: Path, site: Path) -> None:
         target.find(environment)
 
 
+def test_what_is_no_program_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wheel = tmp_path / "vllm.whl"
+    wheel.touch(0o644)
+    assert target.main(wheel, force=False, undo=False) == 1
+    assert f"{wheel} cannot be run (Permission denied)" in capsys.readouterr().err
+
+    wheel.touch(0o755)
+    wheel.chmod(0o755)
+    wheel.write_bytes(b"PK")
+    assert target.main(wheel, force=False, undo=False) == 1
+    assert f"{wheel} cannot be run (Exec format error)" in capsys.readouterr().err
+
+
+def test_a_folder_that_may_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def find(where: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(where))
+
+    monkeypatch.setattr(target, "find", find)
+    assert target.main(tmp_path, force=False, undo=False) == 1
+    said = capsys.readouterr().err
+    assert f"{tmp_path} cannot be used (Permission denied). Name a checkout" in said
+
+
 def test_says_what_was_done_and_how_to_take_it_back(
     environment: Path,
     overlay: Path,
@@ -321,6 +348,9 @@ def test_shows_what_happened_before_and_after(
     assert "0 compilations while requests wait, 0.0 s lost; 1 while" in after
     assert "3.0 s" in after
 
+    broken = side(0, 1, error="no sampler")
+    broken["ahead"]["error"] = "no config"
+    assert answer(f"echo '{json.dumps({'before': broken})}'")[1].endswith("no config")
     broken = json.dumps({"before": side(0, 1, error="no compiler")})
     assert answer(f"echo '{broken}'")[1].endswith("no compiler")
 

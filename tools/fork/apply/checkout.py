@@ -61,6 +61,6 @@ def _write(contents: dict[Path, bytes]) -> None:
             with suppress(OSError):
                 written.unlink()
         raise ForkError(
-            f"{error.filename} cannot be written ({error.strerror}), so nothing was "
-            "changed; make it writable and run again."
+            f"{error.filename or path} cannot be written ({error.strerror}), so "
+            "nothing was changed; make it writable and run again."
         ) from error

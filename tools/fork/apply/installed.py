@@ -181,7 +181,7 @@ def _replace(
                 if (site / name).read_bytes() != content:
                     _put(content, site / name, folder)
         raise ForkError(
-            f"{error.filename2 or error.filename} cannot be written "
+            f"{error.filename2 or error.filename or site} cannot be written "
             f"({error.strerror}), so nothing was changed; make it writable, or run "
             "this as the user who owns it."
         ) from error

@@ -41,6 +41,10 @@ def main(where: Path, force: bool, undo: bool) -> int:
             _out_of(installed.read(folder))
         else:
             _into(installed.read(folder), python, force, where)
+    except OSError as error:
+        said = f"{error.filename} cannot be used ({error.strerror}). {_WHERE}"
+        print(f"\n{said}", file=sys.stderr)
+        return 1
     except ForkError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
