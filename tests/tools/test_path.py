@@ -3,9 +3,12 @@
 
 import hashlib
 import os
+import sys
 import zipfile
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -85,6 +88,46 @@ def test_setup_py_packs_every_prebuilt_extension(
     assert (tree / "vllm/_C.abi3.so").read_bytes() == b"compiled"
     assert "recursive-include vllm *.so" in (tree / "MANIFEST.in").read_text()
     assert os.environ["VLLM_PRECOMPILED_WHEEL_LOCATION"].endswith(".whl")
+
+
+@pytest.mark.parametrize(("version", "kind"), [("cuda", "cuda-wheel"), ("hip", None)])
+def test_for_setup_py_the_device_is_torchs_if_none_is_named(
+    version: str,
+    kind: str | None,
+    release: Release,
+    made: Trees,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "environ", {**os.environ, "VLLM_USE_PRECOMPILED": "1"})
+    os.environ.pop("VLLM_TARGET_DEVICE", None)
+    torch = SimpleNamespace(version=SimpleNamespace(**{version: "1"}))
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    asked: list[str] = []
+    plain = build.fetch
+
+    def fetch(release: Release, kind: str, downloads: Path) -> Path:
+        if kind == "sdist":
+            return plain(release, kind, downloads)
+        asked.append(kind)
+        raise ForkError("no such wheel")
+
+    monkeypatch.setattr(build, "fetch", fetch)
+    with pytest.raises(ForkError) if kind else nullcontext():
+        build.prepare_for_setup(release)
+    assert asked == ([kind] if kind else [])
+
+
+def test_a_wheel_that_cannot_be_had_leaves_the_installation_as_it_was(
+    release: Release, made: Trees, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(install, "_STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(install, "device", lambda: "cpu")
+    monkeypatch.setattr(install, "check_system", lambda: None)
+    (tmp_path / "stamp").write_text("what there is")
+
+    with pytest.raises(ForkError, match="no cpu-wheel of it"):
+        build.make(release)
+    assert (tmp_path / "stamp").read_text() == "what there is"
 
 
 def test_installs_once_and_anew_when_the_inputs_change(

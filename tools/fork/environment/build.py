@@ -56,10 +56,10 @@ def make(release: Release) -> Trees:
     if install.installed(inputs) and generated.exists():
         made = make_trees(release)
     else:
+        # First: a release without this file stops before gigabytes are fetched.
+        with step(f"vLLM {release.version}'s wheel for {device}"):
+            wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
         with install.installing(inputs) as options:
-            # First: a release without this file stops before gigabytes are fetched.
-            with step(f"vLLM {release.version}'s wheel for {device}"):
-                wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
             install.install_torch(release, *options)
             made = make_trees(release)
             install.install_requirements(release, made.fork, *options)
@@ -85,8 +85,9 @@ def prepare_for_setup(release: Release) -> Path:
     if "VLLM_VERSION_OVERRIDE" not in os.environ:
         # The tree's commits are ours, so git cannot tell the version.
         os.environ.setdefault("SETUPTOOLS_SCM_PRETEND_VERSION", release.version)
-    if os.environ.get("VLLM_USE_PRECOMPILED", "").lower() in ("1", "true"):
-        device = os.environ.get("VLLM_TARGET_DEVICE", "cuda")
+    asked = os.environ.get("VLLM_USE_PRECOMPILED", "").lower() in ("1", "true")
+    # For other devices upstream's setup.py knows where to look.
+    if asked and (device := _target_device()) in ("cpu", "cuda"):
         wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
         unpack_extensions(wheel, made.package)
         # Upstream's setup.py takes along only those that a GPU or one kind of CPU uses.
@@ -94,3 +95,14 @@ def prepare_for_setup(release: Release) -> Path:
             manifest.write("recursive-include vllm *.so\n")
         os.environ.setdefault("VLLM_PRECOMPILED_WHEEL_LOCATION", str(wheel))
     return made.package
+
+
+def _target_device() -> str:
+    """Return what upstream's setup.py will build for."""
+    if named := os.environ.get("VLLM_TARGET_DEVICE"):
+        return named
+    import torch
+
+    builds = ("hip", "xpu", "cuda")
+    of_torch = [it for it in builds if getattr(torch.version, it, None)]
+    return of_torch[0] if of_torch else "cpu"
