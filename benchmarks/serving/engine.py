@@ -32,8 +32,8 @@ def measure(variant: str, logs: Path) -> list[dict[str, Any]]:
     groups = list(GROUPS.values())
     tree = folder(variant)
     # Its release has a torch of its own.
-    options = ["--release", MERGED] if variant in OF_MERGED else []
-    venv = bootstrap.environment_for(["build", *options])
+    release = MERGED if variant in OF_MERGED else None
+    venv = bootstrap.environment_for("build", release)
     built(venv / "bin/vllm", variant)
     run = serve.run(variant, tree, serve.QWEN, groups, logs, quiet=True, venv=venv)
     kept = ("compilations", "times")

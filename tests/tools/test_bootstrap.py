@@ -108,7 +108,7 @@ def test_an_old_git_or_none(
 def test_no_python_headers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
 
-    with pytest.raises(ForkError, match="apt install python3-dev"):
+    with pytest.raises(ForkError, match=r"apt install python3\.\d+-dev"):
         install.check_system()
 
 
@@ -161,18 +161,39 @@ def test_a_release_that_the_index_does_not_have(
 
 def test_each_release_has_a_virtual_environment_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "releases.toml").write_text('pinned = "1"\n["1"]\n["2"]\n')
-    places = {
-        (): ".venv",
-        ("--release", "1"): ".venv",
-        ("--release", "2"): "build/2/.venv",
-        ("--release", "../3"): ".venv",
-        ("--release",): ".venv",
-    }
-    for options, place in places.items():
-        venv = bootstrap.environment_for(["test", *options], tmp_path)
+    places = {None: ".venv", "1": ".venv", "2": "build/2/.venv", "../3": ".venv"}
+    for version, place in places.items():
+        venv = bootstrap.environment_for("test", version, tmp_path)
         assert venv == tmp_path / place
-    venv = bootstrap.environment_for(["patch", "--release", "2"], tmp_path)
+    venv = bootstrap.environment_for("patch", "2", tmp_path)
     assert venv == tmp_path / ".venv"
+
+
+@pytest.mark.parametrize("option", ["--release=2", "--rel 2"])
+def test_however_a_release_is_named_it_has_its_environment(
+    option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered: list[Path] = []
+    version = release.all_described()[0].version
+    typed = option.replace("2", version).split()
+    monkeypatch.setattr(sys, "argv", ["fork", "build", *typed])
+    monkeypatch.setattr(
+        bootstrap, "enter", lambda _, venv: entered.append(venv) or "stop"
+    )
+
+    assert __main__.main() == 1
+    assert entered == [bootstrap.ROOT / "build" / version / ".venv"]
+
+
+def test_a_checkout_that_somebody_else_owns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORK_LOCK_HOLDER", "")
+    (tmp_path / ".lock").mkdir()
+
+    said = bootstrap.lock(tmp_path)
+    assert said is not None
+    assert f"{tmp_path}/.lock cannot be written" in said
 
 
 def test_the_pinned_release_is_described() -> None:

@@ -18,8 +18,12 @@ def main() -> int:
 
     options = cli.parse(sys.argv[1:])
     if options.command == "apply":
-        return target.main(options.where.absolute(), options.force, options.undo)
-    problem = bootstrap.enter(sys.argv[1:])
+        return target.main(
+            options.where.expanduser().absolute(), options.force, options.undo
+        )
+    release = getattr(options, "release", None)
+    venv = bootstrap.environment_for(options.command, release)
+    problem = bootstrap.enter(sys.argv[1:], venv)
     if problem:
         print(problem, file=sys.stderr)
         return 1

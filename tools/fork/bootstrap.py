@@ -20,14 +20,13 @@ VENV = Path(sys.prefix)
 _HOLDER = "FORK_LOCK_HOLDER"
 
 
-def enter(arguments: "list[str]") -> "str | None":
-    """Go on with this command in the virtual environment.
+def enter(arguments: "list[str]", venv: Path) -> "str | None":
+    """Go on with this command in its virtual environment, made if need be.
 
     Returns:
         None once inside; else, in a sentence, why not.
     """
     problem = lock(ROOT / "build")
-    venv = environment_for(arguments)
     if problem or Path(sys.prefix) == venv:
         return problem
     problem = _make_venv(venv)
@@ -65,33 +64,35 @@ def lock(folder: Path) -> "str | None":
     # that has started this one.
     if os.environ.get(_HOLDER) in {str(os.getpid()), str(os.getppid())}:
         return None
-    folder.mkdir(exist_ok=True)
-    file = os.open(str(folder / ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
     try:
+        folder.mkdir(exist_ok=True)
+        file = os.open(str(folder / ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return (
             "Another command is at work in this checkout; wait until it has ended, "
             "then run this one again."
         )
+    except OSError as error:
+        return (
+            f"{error.filename} cannot be written ({error.strerror}); run this as the "
+            "user who owns the checkout."
+        )
     os.set_inheritable(file, True)
     os.environ[_HOLDER] = str(os.getpid())
     return None
 
 
-def environment_for(arguments: "list[str]", root: Path = ROOT) -> Path:
+def environment_for(command: str, release: "str | None", root: Path = ROOT) -> Path:
     """Return where the virtual environment for a command is.
 
     A release that releases.toml describes has its own torch, so it is installed into
     an environment of its own. The pinned one's will do to write a patch.
     """
     text = (root / "releases.toml").read_text("utf-8")
-    pinned = pinned_release(root)
-    command, *options = [*arguments, ""]
-    if command != "patch" and "--release" in options:
-        release = options[options.index("--release") + 1]
-        if f'["{release}"]' in text and release != pinned:
-            return root / "build" / release / ".venv"
+    known = release and f'["{release}"]' in text
+    if release and known and command != "patch" and release != pinned_release(root):
+        return root / "build" / release / ".venv"
     return root / ".venv"
 
 
@@ -106,7 +107,11 @@ def _make_venv(venv: Path) -> "str | None":
     stamp = venv / ".tools-installed"
     wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
     python = venv / "bin/python"
+    running = "{}.{}".format(*sys.version_info[:2])
     if python.exists() and stamp.exists() and stamp.read_text() == wanted:
+        if not (venv / "lib" / f"python{running}").exists():
+            there = os.path.relpath(str(venv))
+            print(f"  {there} is of another Python; delete it to have {running}")
         return None
     print(f"  {os.path.relpath(str(venv))}, with the tools ...", flush=True)
     if not (python.exists() and stamp.exists()):
@@ -114,7 +119,7 @@ def _make_venv(venv: Path) -> "str | None":
         if subprocess.call(clear):
             return (
                 "The virtual environment could not be made; on Debian and Ubuntu it "
-                "needs the package python3-venv."
+                f"needs the package python{running}-venv."
             )
     pip = [str(python), "-m", "pip", "install", "-qq", "uv"]
     uv = [str(venv / "bin/uv"), "pip", "install", "--quiet", "--group", "dev"]

@@ -15,15 +15,19 @@ from tools.fork.releases import table
 from tools.fork.testing import suite, upstream
 from tools.fork.upstream import patch
 
+_PYTHON: tuple[Word, ...] = (VENV / "bin/python", "-m")
+
 
 def run(options: argparse.Namespace) -> int:
     """Run the command that `tools.fork.cli` parsed; return its exit status."""
+    # Not the script beside it, which a checkout that was moved has no use for.
+    lint: list[Word] = [*_PYTHON, "pre_commit", "run", "--all-files"]
     commands: dict[str, Callable[[Release], int]] = {
         "build": _build,
         "demo": lambda it: demo.show(it, build.make(it), reports(it)),
         "test": lambda it: suite.run(it, reports(it)),
         "test-upstream": lambda it: upstream.show(build.make(it), reports(it)),
-        "lint": lambda _: show([VENV / "bin/pre-commit", "run", "--all-files"], ROOT),
+        "lint": lambda _: show(lint, ROOT),
         "patch": _patch,
     }
     try:
@@ -61,10 +65,9 @@ def _patch(release: Release) -> int:
 
 def _bench(quick: bool) -> int:
     build.make(described(None))
-    python: list[Word] = [VENV / "bin/python", "-m"]
     if quick:
         build.make_trees(described(MERGED))
-        return show([*python, "benchmarks", "--quick"], ROOT)
+        return show([*_PYTHON, "benchmarks", "--quick"], ROOT)
     # Its engine is measured too, in an environment of its own.
-    status = show([*python, "tools.fork", "build", "--release", MERGED], ROOT)
-    return status or show([*python, "benchmarks"], ROOT)
+    status = show([*_PYTHON, "tools.fork", "build", "--release", MERGED], ROOT)
+    return status or show([*_PYTHON, "benchmarks"], ROOT)

@@ -4,6 +4,7 @@
 import re
 import subprocess
 import sys
+import sysconfig
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -158,7 +159,9 @@ def test_a_program_that_fails_or_is_missing() -> None:
 
 
 def test_the_virtual_environment_is_made_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     made: list[list[str]] = []
     venv = tmp_path / ".venv"
@@ -171,7 +174,7 @@ def test_the_virtual_environment_is_made_once(
 
     def enter() -> str | None:
         made.clear()
-        return bootstrap.enter(["demo"])
+        return bootstrap.enter(["demo"], venv)
 
     class Replaced(Exception):
         pass
@@ -181,21 +184,27 @@ def test_the_virtual_environment_is_made_once(
         raise Replaced
 
     failing: tuple[int, ...] = (1,)
-    monkeypatch.setattr(bootstrap, "environment_for", lambda _: venv)
     monkeypatch.setattr(bootstrap, "lock", lambda folder: None)
     monkeypatch.setattr(subprocess, "call", call)
     monkeypatch.setattr("os.execv", execv)
 
-    assert "needs the package python3-venv" in (enter() or "")
+    running = f"python{sysconfig.get_python_version()}"
+    assert f"needs the package {running}-venv" in (enter() or "")
     failing = (3,)
     assert "tools could not be installed" in (enter() or "")
     failing = ()
     with pytest.raises(Replaced):
         enter()
     assert len(made) == 3
+    (venv / "lib" / running).mkdir(parents=True)
     with pytest.raises(Replaced):
         enter()
     assert not made
+    assert "of another Python" not in capsys.readouterr().out
+    (venv / "lib" / running).rmdir()
+    with pytest.raises(Replaced):
+        enter()
+    assert "is of another Python; delete it to have" in capsys.readouterr().out
 
 
 def test_a_long_step_shows_that_it_goes_on(

@@ -43,9 +43,10 @@ def check_system() -> None:
             "it (Debian, Ubuntu: apt install g++) and run again."
         )
     if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        version = sysconfig.get_python_version()
         raise ForkError(
             "Python's headers are missing, which torch.compile needs; install them "
-            "(Debian, Ubuntu: apt install python3-dev) and run again."
+            f"(Debian, Ubuntu: apt install python{version}-dev) and run again."
         )
     if device() == "cpu":
         try:

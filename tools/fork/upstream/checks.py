@@ -39,8 +39,8 @@ def check(tree: Path, files: Sequence[str], config: Path) -> list[str]:
     theirs = yaml.safe_load((tree / ".pre-commit-config.yaml").read_text("utf-8"))
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(yaml.safe_dump(derived(theirs), sort_keys=False))
-    program: list[Word] = [VENV / "bin/pre-commit", "run", "--color", "never"]
-    options: list[Word] = ["--config", config, "--files", *files]
+    program: list[Word] = [VENV / "bin/python", "-m", "pre_commit", "run"]
+    options: list[Word] = ["--color", "never", "--config", config, "--files", *files]
     status, printed = finish([*program, *options], tree, {})
     hooks = [it for it in printed.splitlines() if it.endswith(("Passed", "Failed"))]
     failed = [it.partition(".")[0] for it in hooks if it.endswith("Failed")]
