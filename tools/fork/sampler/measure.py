@@ -11,13 +11,13 @@ from tools.fork.environment.install import run_under_torch
 from tools.fork.markdown import table
 from tools.fork.outcomes import in_words
 from tools.fork.release import Release
-from tools.fork.sampler import probe, stand_ins
+from tools.fork.sampler import observe, probe, stand_ins
 
 # Batch and vocabulary of the calls, in this order; the first is the model's vocabulary.
 CALLS = ((2, 151936), (1, 151936), (8, 32000), (0, 151936))
 STEPS = ("ahead", *(f"batch {batch}, vocabulary {size}" for batch, size in CALLS))
 # What measures, and decides what comes out.
-_TOOLS = (stand_ins.__file__, probe.__file__)
+_TOOLS = (stand_ins.__file__, observe.__file__, probe.__file__)
 
 Json = dict[str, Any]
 

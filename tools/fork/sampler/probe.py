@@ -9,15 +9,14 @@ import json
 import os
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from tools.fork import UPSTREAM_TEST
 from tools.fork.sampler import stand_ins
+from tools.fork.sampler.observe import construct, forget, observe
 
 Json = dict[str, Any]
 
@@ -36,33 +35,20 @@ def serve(tree: Path, calls: "list[tuple[int, int]]", caches: Path) -> Json:
         and the ``error`` that it ended with, or None.
     """
     import torch
-    from torch._inductor import cpu_vec_isa, utils
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cpu":
-        # Asked once a process, by building and loading trial programs.
-        cpu_vec_isa.pick_vec_isa()
-    # Nothing that another tree has compiled, in memory or on disk.
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp(dir=caches)
-    torch._dynamo.reset()
-    utils.clear_caches()
+    forget(tempfile.mkdtemp(dir=caches), device)
     loaded = stand_ins.load(tree, device)
-    model = SimpleNamespace(runner_type="generate", get_vocab_size=lambda: calls[0][1])
-    samplers = []
-
-    def construct() -> None:
-        config = SimpleNamespace(model_config=model)
-        with loaded.config.set_current_vllm_config(config):
-            samplers.append(loaded.sampler.Sampler())
+    samplers: list[Any] = []
 
     def gather(batch: int, vocabulary: int) -> Callable[[], Any]:
         logprobs = torch.zeros(batch, vocabulary, device=device)
         token_ids = torch.zeros(batch, dtype=torch.int64, device=device)
         return lambda: samplers[0].gather_logprobs(logprobs, 3, token_ids)
 
-    ahead = _measure(construct)
+    ahead = _count(lambda: samplers.append(construct(loaded, calls[0][1])))
     with torch.inference_mode():
-        found = [_measure(gather(*call)) for call in calls]
+        found = [_count(gather(*call)) for call in calls]
     return {
         "device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
         "torch": torch.__version__,
@@ -71,19 +57,10 @@ def serve(tree: Path, calls: "list[tuple[int, int]]", caches: Path) -> Json:
     }
 
 
-def _measure(call: Callable[[], Any]) -> Json:
-    from torch._dynamo import utils
-
-    utils.clear_compilation_metrics()
-    error = None
-    start = time.perf_counter()
-    try:
-        call()
-    except Exception as raised:
-        error = f"{type(raised).__name__}: {raised}".splitlines()[0]
-    seconds = time.perf_counter() - start
-    compiled = len(utils.get_compilation_metrics())
-    return {"compiled": compiled, "seconds": seconds, "error": error}
+def _count(call: Callable[[], Any]) -> Json:
+    found = observe(call)
+    compiled = len(found.pop("compilations"))
+    return {"compiled": compiled, **found}
 
 
 class _Outcomes:

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Call a sampler with nothing compiled before, and observe what it compiles."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from tools.fork.sampler.stand_ins import Modules
+
+Json = dict[str, Any]
+
+
+def forget(cache: "str | Path", device: str) -> None:
+    """Forget what was compiled, in memory and, as ``cache`` is empty, on disk."""
+    import torch
+    from torch._inductor import cpu_vec_isa, utils
+
+    if device == "cpu":
+        # Asked once a process, by building and loading trial programs.
+        cpu_vec_isa.pick_vec_isa()
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache)
+    torch._dynamo.reset()
+    utils.clear_caches()
+
+
+def construct(modules: Modules, vocabulary: int, *arguments: Any) -> Any:
+    """Construct a ``Sampler`` as the worker of a model with this vocabulary does."""
+    model = SimpleNamespace(runner_type="generate", get_vocab_size=lambda: vocabulary)
+    with modules.config.set_current_vllm_config(SimpleNamespace(model_config=model)):
+        return modules.sampler.Sampler(*arguments)
+
+
+def observe(call: Callable[[], Any]) -> Json:
+    """Call, and return the seconds, the ``error`` or None, and the ``compilations``."""
+    from torch._dynamo import utils
+
+    utils.clear_compilation_metrics()
+    error = None
+    start = time.perf_counter()
+    try:
+        call()
+    except Exception as raised:
+        error = f"{type(raised).__name__}: {raised}".splitlines()[0]
+    seconds = time.perf_counter() - start
+    compilations = [_compilation(it) for it in utils.get_compilation_metrics()]
+    return {"seconds": seconds, "error": error, "compilations": compilations}
+
+
+def _compilation(metrics: Any) -> Json:
+    return {
+        "function": metrics.co_name,
+        "file": Path(metrics.co_filename or "").name,
+        "seconds": (metrics.duration_us or 0) / 1e6,
+        "reason": metrics.recompile_reason,
+        "failed": metrics.fail_type is not None,
+    }
