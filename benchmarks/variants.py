@@ -14,6 +14,7 @@ from benchmarks.summary import OP
 from tools.fork import ForkError
 from tools.fork.release import MERGED, described
 from tools.fork.sampler import stand_ins
+from tools.fork.sampler.observe import construct
 from tools.fork.source.tree import trees
 
 COMPILED = ("stock", "merged", "fork")
@@ -76,12 +77,7 @@ class Variant:
 
     def sampler(self, vocabulary: int, logprobs_mode: str = "raw_logprobs") -> Any:
         """Construct a ``Sampler`` as the worker of a model does."""
-        model = SimpleNamespace(
-            runner_type="generate", get_vocab_size=lambda: vocabulary
-        )
-        config = SimpleNamespace(model_config=model)
-        with self.modules.config.set_current_vllm_config(config):
-            return self.modules.sampler.Sampler(logprobs_mode)
+        return construct(self.modules, vocabulary, logprobs_mode)
 
     def calls(self, sampler: Any, level: str, logits: Any) -> Callable[[], Any]:
         """Return what calls one level on logits.

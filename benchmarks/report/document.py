@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import document_in_use, pictures
-from benchmarks.report.document_in_use import table
+from benchmarks.report.document_in_use import PERCENTS, table
 from benchmarks.summary import (
     LIMIT,
     LIMITED,
@@ -32,9 +32,9 @@ _NONE = "not measured"
 _HEAD = """
 # What the change costs and saves
 
-Written by `make bench`, which measures all of it anew, what is for a GPU only where
-there is one; every figure is from the JSON that it leaves in `build/report/`. Compared
-are:
+Written by `make bench`, which measures all of it anew but the generated code, and what
+is for a GPU only where there is one; every figure is from the JSON in `build/report/`.
+Compared are:
 
 - **stock**: vLLM {release} as released;
 - **merged**: upstream's own version of the change, from the tree of vLLM {merged};
@@ -171,24 +171,10 @@ def _split(results: Results) -> Iterator[str]:
             *(it["kernels"], f"{it['split']} ways" if it["split"] > 1 else "no"),
         )
         for read in results["split"]["results"]
-        for variant, graphs in read.get("variants", {}).items()
+        for variant, graphs in read["variants"].items()
         for it in graphs
     ]
-    if rows:
-        yield table(head, rows)
-    unread = _list(_unread(results))
-    if unread:
-        yield unread
-
-
-def _unread(results: Results) -> Iterator[str]:
-    """Yield which torch's code could not be read, and why."""
-    for it in results["split"]["results"] if "split" in results else ():
-        if "problem" in it:
-            yield (
-                f"Generated code is {_NONE} with torch {it['torch']}, see "
-                f"build/report/split.log: {it['problem']}"
-            )
+    yield table(head, rows)
 
 
 def _list(lines: Iterable[str]) -> str:
@@ -218,7 +204,7 @@ def summary(results: Results) -> list[str]:
         "steady-cuda": _short_steady,
     }.items():
         lines += short(results[name]) if name in results else [f"{name}: {_NONE}."]
-    return [*lines, *_unread(results), "", *document_in_use.for_a_user(results)]
+    return [*lines, "", *document_in_use.for_a_user(results)]
 
 
 def _section(
@@ -409,13 +395,12 @@ def _memory(results: Results, name: str) -> Iterator[str]:
     shape = {it: runs[0][it] for it in ("batch", "vocabulary")}
     yield _MEMORY.format(**shape, input=_megabytes(runs[0]["input"]))
     yield _HOWS[name.split("-")[1]]
-    yield table(
-        ("", *VARIANTS),
-        (
-            (f"`{run['level']}`", *(_megabytes(run["extra"][it]) for it in VARIANTS))
-            for run in runs
-        ),
+    extra = {f"`{it['level']}`": it["extra"] for it in runs}
+    rows = (
+        (name, *(_megabytes(it[each]) for each in VARIANTS))
+        for name, it in extra.items()
     )
+    yield table(("", *VARIANTS), rows)
 
 
 def _megabytes(count: int) -> str:
@@ -427,21 +412,13 @@ def _engine(results: Results, name: str) -> Iterator[str]:
     loaded = ", ".join(f"{it['loaded']:.0f} s on {it['variant']}" for it in runs)
     yield _ENGINE.format(merged=MERGED, loaded=loaded)
     yield "![Longest wait for a token, by group of requests.](stalls.png)"
-    percents = {"p50": 50, "p99": 99, "worst": 100}
-    head = [
-        f"{what}, {it}" for what in ("first token", "next token") for it in percents
-    ]
-    yield table(
-        ("", *head),
-        (
-            (
-                run["variant"],
-                *(
-                    f"{percentile(samples, it) * 1e3:.0f}"
-                    for samples in latencies(run["groups"])
-                    for it in percents.values()
-                ),
-            )
-            for run in runs
-        ),
-    )
+    tokens = ("first token", "next token")
+    head = ("", *(f"{token}, {it}" for token in tokens for it in PERCENTS))
+    yield table(head, map(_engine_row, runs))
+
+
+def _engine_row(run: Json) -> Iterator[str]:
+    yield run["variant"]
+    for samples in latencies(run["groups"]):
+        found = (percentile(samples, it) * 1e3 for it in PERCENTS.values())
+        yield from (f"{it:.0f}" for it in found)

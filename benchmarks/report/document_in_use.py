@@ -38,7 +38,7 @@ Results = dict[str, Json]
 
 _CACHES = {"cold": "empty caches", "warm": "filled caches"}
 _START = ("", "start-up", "compiled", "taking")
-_PERCENTS = {"p50": 50, "p99": 99, "worst": 100}
+PERCENTS = {"p50": 50, "p99": 99, "worst": 100}
 
 
 def for_a_user(results: Results) -> Iterator[str]:
@@ -148,7 +148,7 @@ def server_in_full(results: Results, name: str) -> Iterator[str]:
     for cache in _CACHES:
         yield (
             f"Milliseconds to the first and to the next token, {cache}, by the size of "
-            f"the wave: {' / '.join(_PERCENTS)}. Tokens that come together are 0 apart."
+            f"the wave: {' / '.join(PERCENTS)}. Tokens that come together are 0 apart."
         )
         chosen = [it for it in runs if it["cache"] == cache]
         what = ("first token", "next token")
@@ -174,7 +174,7 @@ def _size_row(size: int, runs: list[Json]) -> Iterator[Any]:
         for run in runs
     ]
     for samples in (*(first for first, _ in waits), *(gaps for _, gaps in waits)):
-        found = (percentile(samples, it) * 1e3 for it in _PERCENTS.values())
+        found = (percentile(samples, it) * 1e3 for it in PERCENTS.values())
         yield " / ".join(f"{it:.0f}" for it in found)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.report import in_use
 from benchmarks.summary import latencies
+from tools.fork.engine.picture import pyplot
 
 _COLOURS = {"fork/stock": "#2e86ab", "fork/merged": "#d1495b"}
 _WAVES = 26  # of the server's: what can be new to it comes early
@@ -109,8 +110,8 @@ def _draw_bars(
         what: What is told apart by bars.
         path: The PNG file to write.
     """
-    pyplot = _pyplot()
-    figure, axes = pyplot.subplots(
+    plots = pyplot()
+    figure, axes = plots.subplots(
         len(panels),
         figsize=(9, 1 + 2 * len(panels)),
         sharex=True,
@@ -135,7 +136,7 @@ def _draw_bars(
     axes[-1].set_xlabel(what)
     figure.suptitle(f"{title}: {_title(result['machine'])}", fontsize=10)
     figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    plots.close(figure)
 
 
 def draw_ratios(result: Json, path: Path) -> None:
@@ -145,11 +146,11 @@ def draw_ratios(result: Json, path: Path) -> None:
         result: The content of the JSON of a steady state.
         path: The PNG file to write.
     """
-    pyplot = _pyplot()
+    plots = pyplot()
     runs = result["results"]
     levels = list(dict.fromkeys(it["level"] for it in runs))
     sizes = list(dict.fromkeys(it["vocabulary"] for it in runs))
-    figure, axes = pyplot.subplots(
+    figure, axes = plots.subplots(
         len(sizes),
         len(levels),
         figsize=(max(8, 3 * len(levels) + 1), 2.5 * len(sizes) + 1.5),
@@ -189,7 +190,7 @@ def draw_ratios(result: Json, path: Path) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle(_title(result["machine"]), fontsize=10)
     figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    plots.close(figure)
 
 
 def _title(machine: Json) -> str:
@@ -197,12 +198,3 @@ def _title(machine: Json) -> str:
         f"vLLM {machine['release']}, torch {machine['torch']}, {machine['threads']} "
         f"threads, {machine['date']}"
     )
-
-
-def _pyplot() -> Any:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot

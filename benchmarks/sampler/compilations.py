@@ -2,12 +2,12 @@
 """Count what a variant compiles, and when, while one model after another is served."""
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.variants import Variant, width
+from tools.fork.sampler.observe import forget, observe
 
 # The engine samples no empty batch, but may gather the logprobs of one.
 BATCHES = {
@@ -38,21 +38,14 @@ def measure(
         batch, or None where the sampler is constructed, seconds, the error that the
         call ended with or None, and what was compiled during it.
     """
-    import torch
-    from torch._inductor import compile_fx, cpu_vec_isa, utils  # noqa: F401
+    from torch._inductor import compile_fx  # noqa: F401
 
-    if device == "cpu":
-        # Asked once a process, by building and loading trial programs.
-        cpu_vec_isa.pick_vec_isa()
-    folder = os.environ["TORCHINDUCTOR_CACHE_DIR"]
+    folder = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
     result: list[Json] = []
     for variant in variants:
         done = []
         for cell in cells:
-            name = "-".join((variant, *cell.values()))
-            os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.path.join(folder, name)
-            torch._dynamo.reset()
-            utils.clear_caches()
+            forget(folder / "-".join((variant, *cell.values())), device)
             done.append({**cell, "calls": list(_sequence(variant, cell, device))})
         result.append({"variant": variant, "cache": cache, "cells": done})
     return result
@@ -69,41 +62,11 @@ def _sequence(variant: str, cell: Json, device: str) -> Iterator[Json]:
         def construct(size: int = vocabulary, made: list[Any] = samplers) -> None:
             made.append(loaded.sampler(size, cell["mode"]))
 
-        yield _call(construct, vocabulary, None)
+        yield {"vocabulary": vocabulary, "batch": None, **observe(construct)}
         # As a model computes its logits: tensors of inference mode are others.
         with torch.inference_mode():
             noise = torch.randn(max(batches), width(vocabulary, rows), device=device)
             logits = noise.to(getattr(torch, cell["dtype"]))[:, :vocabulary]
             for batch in batches:
                 call = loaded.calls(samplers[0], cell["level"], logits[:batch])
-                yield _call(call, vocabulary, batch)
-
-
-def _call(call: Callable[[], Any], vocabulary: int, batch: int | None) -> Json:
-    from torch._dynamo import utils
-
-    utils.clear_compilation_metrics()
-    error = None
-    start = time.perf_counter()
-    try:
-        call()
-    except Exception as raised:
-        # Without words there is no colon either.
-        error = f"{type(raised).__name__}: {raised}".splitlines()[0].rstrip(": ")
-    return {
-        "vocabulary": vocabulary,
-        "batch": batch,
-        "seconds": time.perf_counter() - start,
-        "error": error,
-        "compilations": [_compilation(it) for it in utils.get_compilation_metrics()],
-    }
-
-
-def _compilation(metrics: Any) -> Json:
-    return {
-        "function": metrics.co_name,
-        "file": Path(metrics.co_filename or "").name,
-        "seconds": (metrics.duration_us or 0) / 1e6,
-        "reason": metrics.recompile_reason,
-        "failed": metrics.fail_type is not None,
-    }
+                yield {"vocabulary": vocabulary, "batch": batch, **observe(call)}

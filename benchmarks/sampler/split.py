@@ -24,29 +24,23 @@ REPORT = ROOT / "build/report"
 Json = dict[str, Any]
 
 
-def measure(versions: list[str]) -> list[Json]:
-    """Read what each torch version generates.
+def measure(version: str) -> list[Json]:
+    """Read what one torch version generates.
 
     Args:
-        versions: Of torch.
+        version: Of torch.
 
     Returns:
-        Per version its name as ``torch``, and ``variants``: per variant and graph the
-        ``batch`` that it was traced at, the number of its ``kernels``, and the ways
-        that they ``split`` a row; or, if it could not be read, why, as ``problem``.
+        One result: the version as ``torch``, and ``variants``: per variant and graph
+        the ``batch`` that it was traced at, the number of its ``kernels``, and the ways
+        that they ``split`` a row.
+
+    Raises:
+        ForkError: The release or the torch cannot be had, or its code not be read.
     """
     trees = {name: folder(name) for name in COMPILED}
-    results: list[Json] = []
-    for version in versions:
-        try:
-            trees["newest"] = build.make_trees(all_described()[-1]).fork
-            found: Json = {"variants": _read(version, trees)}
-        except ForkError as error:
-            # One of many torches, or no network: nothing that the rest must fail for.
-            print(error)
-            found = {"problem": str(error).splitlines()[0]}
-        results.append({"torch": version, **found})
-    return results
+    trees["newest"] = build.make_trees(all_described()[-1]).fork
+    return [{"torch": version, "variants": _read(version, trees)}]
 
 
 def torch_versions(releases: Path = RELEASES) -> list[str]:

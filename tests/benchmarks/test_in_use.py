@@ -308,7 +308,7 @@ def test_an_engine_that_is_not_installed_is_said(
 ) -> None:
     patch = monkeypatch.setattr
     patch(engine, "folder", lambda variant: tmp_path)
-    patch(engine.bootstrap, "environment_for", lambda arguments: tmp_path)
+    patch(engine.bootstrap, "environment_for", lambda *_: tmp_path)
 
     said = f"bin/vllm is missing.*`make build RELEASE={MERGED}`"
     with pytest.raises(ForkError, match=said):

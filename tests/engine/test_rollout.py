@@ -14,9 +14,11 @@ from tools.fork.release import described
 from tools.fork.source.tree import trees
 
 RELEASE = described(os.environ.get("FORK_RELEASE"))
+# vLLM pads a vocabulary to a multiple of 64: not Qwen's of 151936, but GPT-2's.
+GPT2 = {**serve.QWEN, "vocabulary": 50257, "dtype": "bfloat16"}
 SETUPS = {
     "a vocabulary as it is": serve.QWEN,
-    "a padded one": {**serve.GPT2, "logprobs_mode": "raw_logits"},
+    "a padded one": {**GPT2, "logprobs_mode": "raw_logits"},
 }
 SERVED = [*GROUPS.values(), *demo.GROUPS]
 

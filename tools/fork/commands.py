@@ -15,19 +15,18 @@ from tools.fork.releases import table
 from tools.fork.testing import suite, upstream
 from tools.fork.upstream import patch
 
+# No script beside it: those of a checkout that was moved name another Python.
 _PYTHON: tuple[Word, ...] = (VENV / "bin/python", "-m")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command that `tools.fork.cli` parsed; return its exit status."""
-    # Not the script beside it, which a checkout that was moved has no use for.
-    lint: list[Word] = [*_PYTHON, "pre_commit", "run", "--all-files"]
     commands: dict[str, Callable[[Release], int]] = {
         "build": _build,
         "demo": lambda it: demo.show(it, build.make(it), reports(it)),
         "test": lambda it: suite.run(it, reports(it)),
         "test-upstream": lambda it: upstream.show(build.make(it), reports(it)),
-        "lint": lambda _: show(lint, ROOT),
+        "lint": lambda _: show([*_PYTHON, "pre_commit", "run", "--all-files"], ROOT),
         "patch": _patch,
     }
     try:

@@ -74,11 +74,10 @@ def run(
             capture_output=True,
             stdin=subprocess.DEVNULL,
         )
-    except FileNotFoundError as error:
-        raise ForkError(f"{error.filename} is missing. {failure}") from error
     except OSError as error:
-        said = f"{error.filename} cannot be run ({error.strerror})"
-        raise ForkError(f"{said}. {failure}") from error
+        gone = isinstance(error, FileNotFoundError)
+        said = "is missing" if gone else f"cannot be run ({error.strerror})"
+        raise ForkError(f"{error.filename} {said}. {failure}") from error
     if done.returncode:
         printed = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
         last = [f"    {line}" for line in printed.splitlines()[-15:]]

@@ -20,6 +20,7 @@ class Op(Base):
 """
 SAMPLER = """
 import contextlib
+import vllm.v1.sample.ops.topk_topp_sampler as sampling
 from vllm.v1.outputs import LogprobsTensors
 from vllm.v1.sample.ops.logprobs import Op
 from vllm.utils import is_there, sync
@@ -46,7 +47,7 @@ def test_only_the_sampling_is_real(tree: Path, device: str) -> None:
 
     found = stand_ins.load(tree, device)
 
-    assert found.logprobs.Op.device == device
+    assert found.sampler.Op.device == device
     result = found.sampler.gather(1, 2)
     assert result == (1, 2)
     assert (result.logprob_token_ids, result.ranks) == (1, 2)
@@ -60,7 +61,7 @@ def test_whether_memory_is_pinned_is_no_stand_in(tree: Path) -> None:
         "from vllm.utils.torch_utils import PIN_MEMORY\n"
         "from vllm.utils.platform_utils import is_pin_memory_available\n"
     )
-    found = stand_ins.load(tree).sampling
+    found = stand_ins.load(tree).sampler.sampling
 
     assert found.PIN_MEMORY is False
     assert found.is_pin_memory_available() is False
@@ -70,7 +71,7 @@ def test_a_special_attribute_is_not_made_up(tree: Path) -> None:
     found = stand_ins.load(tree)
 
     with pytest.raises(AttributeError):
-        _ = found.sampling.vllm.__file__
+        _ = found.sampler.sampling.vllm.__file__
     with pytest.raises(AttributeError):
         _ = found.sampler.is_there.__wrapped__
 
@@ -78,5 +79,5 @@ def test_a_special_attribute_is_not_made_up(tree: Path) -> None:
 def test_two_trees_at_once(tree: Path, tmp_path: Path) -> None:
     first, second = stand_ins.load(tree), stand_ins.load(tree)
 
-    assert first.logprobs is not second.logprobs
-    assert first.sampler.Op is first.logprobs.Op
+    assert first.sampler.sampling is not second.sampler.sampling
+    assert first.sampler.Op is not second.sampler.Op

@@ -16,10 +16,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     The first batch of stock compiles what takes longest and would dwarf the rest, so
     its bar is cut off above the others.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    plots = pyplot()
     from matplotlib.patches import Patch
 
     variants = result["variants"]
@@ -28,7 +25,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     top = 1.15 * max(later)
     names = dict.fromkeys(it["function"] for it in of_sampling(steps))
     colours = {name: _COLOURS[at % len(_COLOURS)] for at, name in enumerate(names)}
-    figure, axes = pyplot.subplots(
+    figure, axes = plots.subplots(
         len(variants), figsize=(9, 6), sharex=True, sharey=True, layout="constrained"
     )
     for axis, (variant, run) in zip(axes, variants.items(), strict=True):
@@ -67,4 +64,14 @@ def draw(result: dict[str, Any], path: Path) -> None:
         f"vocabulary {result['vocabulary']}"
     )
     figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    plots.close(figure)
+
+
+def pyplot() -> Any:
+    """Return matplotlib's, which draws into files."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot

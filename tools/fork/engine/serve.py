@@ -23,10 +23,8 @@ _ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": "4000000000",
     "MALLOC_TRIM_THRESHOLD_": "4000000000",
 }
-# What to serve: the vocabulary of the model, and what to tell vLLM's LLM. vLLM pads a
-# vocabulary to a multiple of 64, so 151936 stays as it is and GPT-2's 50257 does not.
+# What to serve: the vocabulary of the model, and what to tell vLLM's LLM.
 QWEN: Json = {"vocabulary": 151936, "dtype": "float32", "enforce_eager": True}
-GPT2: Json = {"vocabulary": 50257, "dtype": "bfloat16", "enforce_eager": True}
 
 
 def run(

@@ -104,5 +104,4 @@ def _target_device() -> str:
     import torch
 
     builds = ("hip", "xpu", "cuda")
-    of_torch = [it for it in builds if getattr(torch.version, it, None)]
-    return of_torch[0] if of_torch else "cpu"
+    return next((it for it in builds if getattr(torch.version, it, None)), "cpu")

@@ -169,11 +169,8 @@ def total(found: Json) -> str:
 
 def engine_outcome(report: Path, tree: str) -> str:
     """Return what `make test` and `make demo` reported of a tree, in words."""
-    paths = {name: report / f"{name}.json" for name in ("test", "demo")}
-    there = {
-        name: json.loads(it.read_text()) for name, it in paths.items() if it.exists()
-    }
-    found = {name: it for name, it in there.items() if it["tree"] == tree}
+    there = {it.stem: json.loads(it.read_text()) for it in report.glob("*.json")}
+    found = {name: it for name, it in there.items() if it.get("tree") == tree}
     said = []
     if "test" in found:
         said.append(f"test: {found['test']['fork']}")

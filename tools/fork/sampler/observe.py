@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 def forget(cache: "str | Path", device: str) -> None:
-    """Forget what was compiled, in memory and, as ``cache`` is empty, on disk."""
+    """Forget what was compiled; what will be is looked for and kept in ``cache``."""
     import torch
     from torch._inductor import cpu_vec_isa, utils
 
@@ -43,7 +43,8 @@ def observe(call: Callable[[], Any]) -> Json:
     try:
         call()
     except Exception as raised:
-        error = f"{type(raised).__name__}: {raised}".splitlines()[0]
+        # Without words there is no colon either.
+        error = f"{type(raised).__name__}: {raised}".splitlines()[0].rstrip(": ")
     seconds = time.perf_counter() - start
     compilations = [_compilation(it) for it in utils.get_compilation_metrics()]
     return {"seconds": seconds, "error": error, "compilations": compilations}

@@ -24,19 +24,15 @@ _UNNAMED = ("logprob_token_ids", "logprobs", "selected_token_ranks")
 
 @dataclass(frozen=True)
 class Modules:
-    """The modules of one tree that the change concerns.
+    """What constructs and calls the sampler of one tree.
 
     Attributes:
-        logprobs: Its ``vllm.v1.sample.ops.logprobs``.
         sampler: Its ``vllm.v1.sample.sampler``. What gathers logprobs returns them as
             a plain tuple: token ids, logprobs, ranks.
-        sampling: Its ``vllm.v1.sample.ops.topk_topp_sampler``.
         config: The stand-in for ``vllm.config``, which knows of a current config.
     """
 
-    logprobs: ModuleType
     sampler: ModuleType
-    sampling: ModuleType
     config: ModuleType
 
 
@@ -47,9 +43,8 @@ def load(tree: Path, device: str = "cpu") -> Modules:
         tree: The source tree of a release, or a folder with its ``vllm/v1/sample/``.
         device: The platform to pretend: ``cpu`` or ``cuda``.
     """
-    names = ("ops.logprobs", "sampler", "ops.topk_topp_sampler")
     with stand_in(tree, device):
-        modules = [*(f"{_REAL}.{it}" for it in names), "vllm.config"]
+        modules = f"{_REAL}.sampler", "vllm.config"
         return Modules(*map(importlib.import_module, modules))
 
 

@@ -83,10 +83,8 @@ def unpack_extensions(wheel: Path, tree: Path, modules: Sequence[str] = ()) -> N
 
 def _explain(archive: Path, error: Exception) -> ForkError:
     """Turn what went wrong into what a person can do."""
-    if isinstance(error, OSError) and not isinstance(error, _DAMAGED):
-        where = error.filename or archive.parent
-        return ForkError(
-            f"{archive.name} could not be unpacked: {where} cannot be written "
-            f"({error.strerror}). Mend that and run again."
-        )
-    return ForkError(f"{archive.name} is damaged ({error}); delete it and run again.")
+    if isinstance(error, (*_DAMAGED, ValueError)):
+        said = f"is damaged ({error}); delete it"
+    else:
+        said = f"could not be unpacked ({error}); mend that"
+    return ForkError(f"{archive.name} {said} and run again.")
