@@ -12,7 +12,7 @@ from fake_release import FILES
 from tools.fork import ForkError
 from tools.fork.environment import build
 from tools.fork.release import Release
-from tools.fork.releases import runner, table
+from tools.fork.releases import model_runner, table
 from tools.fork.source.tree import Trees, tree_name
 
 RELEASE = Release("9.9.9", "2", {"vllm": ("ab",)})
@@ -33,7 +33,7 @@ def side(ahead: int, found: list[Any]) -> Any:
 
 @pytest.fixture(autouse=True)
 def run_by_v1(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "run_by_v1", lambda tree: f"all of {tree}")
+    monkeypatch.setattr(model_runner, "run_by_v1", lambda tree: f"all of {tree}")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from tools.fork.markdown import table
 from tools.fork.outcomes import in_words
 from tools.fork.program import step
 from tools.fork.release import Release, all_described, described, reports
-from tools.fork.releases import runner
+from tools.fork.releases import model_runner
 from tools.fork.sampler import measure
 from tools.fork.source.fetch import fetch
 from tools.fork.source.overlay import on_disk, woven
@@ -94,7 +94,7 @@ def show() -> None:
     said = [f"- {', '.join(versions)}: {note}" for note, versions in notes.items()]
     lines = [*table(_COLUMNS, rows), "", *said]
     print("\n".join(["", *lines]))
-    head = _HEAD.format(models=", ".join(runner.MODELS))
+    head = _HEAD.format(models=", ".join(model_runner.MODELS))
     DOCUMENT.write_text(head + "\n".join(lines) + "\n")
     print(f"\nThe table: {DOCUMENT.relative_to(ROOT)}")
 
@@ -142,7 +142,7 @@ def row(release: Release, tree: Woven, found: Json, engine: str) -> list[str]:
     return [
         release.version,
         found["stock"]["torch"],
-        runner.run_by_v1(tree.stock),
+        model_runner.run_by_v1(tree.stock),
         *verdicts(found["stock"]["calls"]),
         tree.said if tree.fork else "does not fit",
         total(found["fork"]) if tree.fork else "",

@@ -10,7 +10,7 @@ import pytest
 from tools.fork import ForkError
 from tools.fork.outcomes import Result
 from tools.fork.source.tree import Trees
-from tools.fork.testing import hub, upstream
+from tools.fork.testing import hub, upstream_tests
 
 TESTS = """
 import os, pathlib
@@ -31,9 +31,9 @@ def trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trees:
         (tmp_path / side / "tests/prompts/example.txt").touch()
         (tmp_path / side / "side").write_text(side)
     (tmp_path / "fork/tests/test_only_here.py").write_text("def test(): assert 0")
-    monkeypatch.setattr(upstream, "TESTS", ("tests",))
-    monkeypatch.setattr(upstream, "ROOT", tmp_path)
-    monkeypatch.setattr(upstream, "tree_name", lambda tree: "1234")
+    monkeypatch.setattr(upstream_tests, "TESTS", ("tests",))
+    monkeypatch.setattr(upstream_tests, "ROOT", tmp_path)
+    monkeypatch.setattr(upstream_tests, "tree_name", lambda tree: "1234")
     monkeypatch.setattr(hub, "make_hub", lambda *_: None)
     return Trees.inside(tmp_path)
 
@@ -47,7 +47,7 @@ def test_both_trees_are_compared(trees: Trees, tmp_path: Path, capsys: Any) -> N
     write_tests(trees, TESTS)
     (trees.fork / "runs").write_text("x")
 
-    assert upstream.show(trees, tmp_path / "report") == 1
+    assert upstream_tests.show(trees, tmp_path / "report") == 1
 
     report = json.loads((tmp_path / "report/upstream-tests.json").read_text())
     it = "tests/test_it.py::test_"
@@ -70,17 +70,17 @@ def test_nothing_compared_is_an_error(trees: Trees, tmp_path: Path) -> None:
     write_tests(trees, "def test_bad(): assert 0")
 
     with pytest.raises(ForkError, match="nothing was compared"):
-        upstream.show(trees, tmp_path / "report")
+        upstream_tests.show(trees, tmp_path / "report")
 
 
 def run(trees: Trees, tmp_path: Path) -> dict[str, Result]:
-    return upstream._run(trees.fork, ["tests/test_it.py"], tmp_path / "log")
+    return upstream_tests._run(trees.fork, ["tests/test_it.py"], tmp_path / "log")
 
 
 def test_a_test_that_hangs_is_stopped(
     trees: Trees, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upstream, "_SECONDS", 3)
+    monkeypatch.setattr(upstream_tests, "_SECONDS", 3)
     write_tests(trees, "import time\ndef test_a(): time.sleep(99)\ndef test_b(): 1")
 
     # At test_a, or before it on a busy machine.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.fork.releases import runner
+from tools.fork.releases import model_runner
 
 DECIDES = """
 logger = init_logger(__name__)
@@ -52,8 +52,8 @@ ALL = (*DENSE, "Qwen3MoeForCausalLM", "Qwen3NextForCausalLM")
     ],
 )
 def test_what_v1_runs(envs: str, config: str, said: str, tmp_path: Path) -> None:
-    for name, text in zip(runner.SOURCES, (envs, config), strict=True):
+    for name, text in zip(model_runner.SOURCES, (envs, config), strict=True):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
 
-    assert runner.run_by_v1(tmp_path) == said
+    assert model_runner.run_by_v1(tmp_path) == said
