@@ -12,9 +12,6 @@ from fake_release import make_archive
 from tools.fork import ForkError
 from tools.fork.source.unpack import unpack_extensions, unpack_sdist
 
-# Of Python 3.12 and 3.13, where the filter is taken away.
-pytestmark = pytest.mark.filterwarnings("ignore:Python 3.14:DeprecationWarning")
-
 
 @pytest.fixture(params=["with a filter", "without"], autouse=True)
 def python(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:

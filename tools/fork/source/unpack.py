@@ -9,14 +9,17 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tools.fork import ForkError
 
-# gzip's is an OSError too, but not of this machine's making.
+# gzip's is an OSError too; a ValueError says that there is not the one folder.
 _DAMAGED = (
-    *(tarfile.TarError, zipfile.BadZipFile),
-    *(gzip.BadGzipFile, zlib.error, EOFError),
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    EOFError,
+    ValueError,
 )
 
 
@@ -30,15 +33,13 @@ def unpack_sdist(archive: Path, target: Path) -> None:
     Raises:
         ForkError: The archive is damaged, or a member would land outside ``target``.
     """
-    # Debian 12's Python has no filter yet; the check below is for all of them.
-    safely: dict[str, Any] = (
-        {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-    )
     try:
         with (
             tempfile.TemporaryDirectory(dir=target.parent) as folder,
             tarfile.open(archive) as tar,
         ):
+            # Debian 12's Python has no filter yet; the check below is for all of them.
+            tar.extraction_filter = getattr(tarfile, "data_filter", lambda it, _: it)
             for it in tar:
                 escapes = it.name.startswith("/") or ".." in it.name.split("/")
                 if escapes or not (it.isfile() or it.isdir()):
@@ -48,10 +49,10 @@ def unpack_sdist(archive: Path, target: Path) -> None:
                     )
                 # Root would hand the files to owners that git then distrusts.
                 it.uid, it.gid, it.uname, it.gname = os.getuid(), os.getgid(), "", ""
-            tar.extractall(folder, **safely)
+            tar.extractall(folder)
             (content,) = Path(folder).iterdir()
             content.replace(target)
-    except (*_DAMAGED, OSError, ValueError) as error:
+    except (*_DAMAGED, OSError) as error:
         raise _explain(archive, error) from error
 
 
@@ -83,7 +84,7 @@ def unpack_extensions(wheel: Path, tree: Path, modules: Sequence[str] = ()) -> N
 
 def _explain(archive: Path, error: Exception) -> ForkError:
     """Turn what went wrong into what a person can do."""
-    if isinstance(error, (*_DAMAGED, ValueError)):
+    if isinstance(error, _DAMAGED):
         said = f"is damaged ({error}); delete it"
     else:
         said = f"could not be unpacked ({error}); mend that"
