@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The releases that releases.toml describes."""
 
+import json
 import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
@@ -52,6 +54,13 @@ class Release:
 def reports(release: Release) -> Path:
     """Return the folder for what is measured of a release."""
     return of_release(ROOT / "build/report", release)
+
+
+def reported(folder: Path, name: str, tree: str) -> dict[str, Any]:
+    """Return a report if it is of this tree, as git names it; else, or if none, {}."""
+    path = folder / f"{name}.json"
+    found = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return found if found.get("tree") == tree else {}
 
 
 def of_release(folder: Path, release: Release) -> Path:

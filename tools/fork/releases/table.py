@@ -2,7 +2,6 @@
 """Try each release that releases.toml describes, and make a table of them."""
 
 import hashlib
-import json
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from tools.fork.environment import build
 from tools.fork.markdown import table
 from tools.fork.outcomes import in_words
 from tools.fork.program import step
-from tools.fork.release import Release, all_described, described, reports
+from tools.fork.release import Release, all_described, described, reported, reports
 from tools.fork.releases import model_runner
 from tools.fork.sampler import measure
 from tools.fork.source.fetch import fetch
@@ -169,13 +168,12 @@ def total(found: Json) -> str:
 
 def engine_outcome(report: Path, tree: str) -> str:
     """Return what `make test` and `make demo` reported of a tree, in words."""
-    there = {it.stem: json.loads(it.read_text()) for it in report.glob("*.json")}
-    found = {name: it for name, it in there.items() if it.get("tree") == tree}
+    test, demo = (reported(report, name, tree) for name in ("test", "demo"))
     said = []
-    if "test" in found:
-        said.append(f"test: {found['test']['fork']}")
-    if "demo" in found:
-        steps = {name: it["steps"] for name, it in found["demo"]["variants"].items()}
+    if test:
+        said.append(f"test: {test['fork']}")
+    if demo:
+        steps = {name: it["steps"] for name, it in demo["variants"].items()}
         compiled = [f"{name} {len([*of_sampling(it)])}" for name, it in steps.items()]
         said.append(f"demo compiled: {', '.join(compiled)}")
     return "; ".join(said) or "not run"

@@ -10,7 +10,7 @@ from typing import Any
 from tools.fork.environment.install import run_under_torch
 from tools.fork.markdown import table
 from tools.fork.outcomes import in_words
-from tools.fork.release import Release
+from tools.fork.release import Release, reported
 from tools.fork.sampler import observe, probe, stand_ins
 
 # Batch and vocabulary of the calls, in this order; the first is the model's vocabulary.
@@ -43,12 +43,11 @@ def measure(
     Raises:
         ForkError: The torch cannot be had, or a sampler not be run.
     """
-    report = reports / "sampler.json"
-    there: Json = json.loads(report.read_text("utf-8")) if report.exists() else {}
+    there = reported(reports, "sampler", tree)
     by = hashlib.sha256(f"{release.torch} {CALLS}".encode())
     for tool in _TOOLS:
         by.update(Path(tool).read_bytes())
-    if (there.get("tree"), there.get("by")) == (tree, by.hexdigest()):
+    if there.get("by") == by.hexdigest():
         return there
     found: Json = {"tree": tree, "by": by.hexdigest()}
     # Each in a process of its own: the first to compile waits for Inductor to start.
@@ -56,7 +55,7 @@ def measure(
     if fork:
         found |= _ask(release, {"fork": [str(fork), CALLS]}, "--test")
     reports.mkdir(parents=True, exist_ok=True)
-    report.write_text(json.dumps(found, indent=1) + "\n")
+    (reports / "sampler.json").write_text(json.dumps(found, indent=1) + "\n")
     return found
 
 

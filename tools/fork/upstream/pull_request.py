@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The words of the pull request, with what was measured on this machine."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from tools.fork import UPSTREAM_TEST
 from tools.fork.engine import demo
 from tools.fork.engine.serve import SAMPLING, of_sampling
 from tools.fork.markdown import table
-from tools.fork.release import Release
+from tools.fork.release import Release, reported
 from tools.fork.sampler import measure
 
 # In upstream's form: a subject with their prefix, and what and why below.
@@ -118,9 +117,7 @@ def _results(
         "upstream-tests": (f"`make test-upstream {of_it}`{gpu}", _upstream_tests),
     }
     for name, (command, section) in sections.items():
-        path = reports / f"{name}.json"
-        found = json.loads(path.read_text("utf-8")) if path.exists() else {}
-        if found.get("tree") == tree:
+        if found := reported(reports, name, tree):
             yield "\n".join(section(found))
         else:
             yield f"**Not measured of this change: run {command} first.**"
