@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,11 +90,10 @@ def environment_for(command: str, release: "str | None", root: Path = ROOT) -> P
     A release that releases.toml describes has its own torch, so it is installed into
     an environment of its own. The pinned one's will do to write a patch.
     """
-    text = (root / "releases.toml").read_text("utf-8")
-    known = release and f'["{release}"]' in text
-    if release and known and command != "patch" and release != pinned_release(root):
-        return root / "build" / release / ".venv"
-    return root / ".venv"
+    if not release or command == "patch" or release == pinned_release(root):
+        return root / ".venv"
+    known = f'["{release}"]' in (root / "releases.toml").read_text("utf-8")
+    return (root / "build" / release if known else root) / ".venv"
 
 
 def pinned_release(root: Path = ROOT) -> str:
@@ -107,7 +107,7 @@ def _make_venv(venv: Path) -> "str | None":
     stamp = venv / ".tools-installed"
     wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
     python = venv / "bin/python"
-    running = "{}.{}".format(*sys.version_info[:2])
+    running = sysconfig.get_python_version()
     if python.exists() and stamp.exists() and stamp.read_text() == wanted:
         if not (venv / "lib" / f"python{running}").exists():
             there = os.path.relpath(str(venv))

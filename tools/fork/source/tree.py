@@ -119,12 +119,8 @@ def sign(fork: Path, folder: Path, message: str, name: str, email: str) -> None:
     make_worktree(fork, folder, "HEAD")
     amend = ("commit", "--amend", "--quiet", "--reset-author", "--signoff")
     program = [*_GIT, *amend, "--message", message]
-    run(
-        program,
-        "git could not sign off the commit; it said:",
-        folder,
-        _people(name, email),
-    )
+    failure = "git could not sign off the commit; it said:"
+    run(program, failure, folder, _people(name, email))
 
 
 def format_patch(tree: Path, folder: Path) -> Path:
