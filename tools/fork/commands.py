@@ -49,8 +49,6 @@ def _build(release: Release) -> int:
 
 
 def _patch(release: Release) -> int:
-    # pip needs its torch to fetch any release.
-    build.make(described(None))
     made = build.make_trees(release)
     target = of_release(ROOT / "dist", release)
     written = patch.make(release, made, reports(release), target)
