@@ -88,9 +88,9 @@ def test_no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("echo git version 2.27.1", "This is git version 2.27.1. Install git 2.28"),
+        ("echo git version 2.31.1", "This is git version 2.31.1. Install git 2.32"),
         ("echo broken; exit 1", "or newer .* and run again; git said:\n    broken"),
-        (None, "git is missing. Install git 2.28"),
+        (None, "git is missing. Install git 2.32"),
     ],
 )
 def test_an_old_git_or_none(

@@ -14,7 +14,9 @@ import sys
 import sysconfig
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tools.fork.settings import ROOT as ROOT
+from tools.fork.settings import environment, packages
+
 # The virtual environment, once this has been entered.
 VENV = Path(sys.prefix)
 # Not VLLM_...: vLLM warns of those that it does not know.
@@ -27,7 +29,7 @@ def enter(arguments: "list[str]", venv: Path) -> "str | None":
     Returns:
         None once inside; else, in a sentence, why not.
     """
-    problem = lock(ROOT / "build")
+    problem = problem_with_path(arguments[0], ROOT) or lock(ROOT / "build")
     if problem or Path(sys.prefix) == venv:
         return problem
     problem = _make_venv(venv)
@@ -55,11 +57,22 @@ def problem_with_python(
     )
 
 
+def problem_with_path(command: str, root: Path) -> "str | None":
+    """Return why a command cannot work in a checkout at ``root``, or None."""
+    if command == "lint" or not re.search(r"[\s'\"\\\\]", str(root)):
+        return None
+    return (
+        f"torch.compile does not work in a folder with a space or quote in its path, "
+        f"which {root} has; move the checkout, then run this again. `make apply` works."
+    )
+
+
 def lock(folder: Path) -> "str | None":
     """Hold this checkout, by a file in ``folder``, until the process ends.
 
     Returns:
-        None if it is held; else, in a sentence, that another command holds it.
+        None if it is held, or if locks do not work there, which is printed; else, in
+        a sentence, that another command holds it.
     """
     # Taken before exec, which keeps both the process and the lock, or by the command
     # that has started this one.
@@ -68,6 +81,12 @@ def lock(folder: Path) -> "str | None":
     try:
         folder.mkdir(exist_ok=True)
         file = os.open(str(folder / ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        return (
+            f"{error.filename} cannot be written ({error.strerror}); run this as the "
+            "user who owns the checkout."
+        )
+    try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return (
@@ -75,9 +94,10 @@ def lock(folder: Path) -> "str | None":
             "then run this one again."
         )
     except OSError as error:
-        return (
-            f"{error.filename} cannot be written ({error.strerror}); run this as the "
-            "user who owns the checkout."
+        print(
+            f"  This file system cannot lock ({error.strerror}): run one command at a "
+            "time in this checkout.",
+            flush=True,
         )
     os.set_inheritable(file, True)
     os.environ[_HOLDER] = str(os.getpid())
@@ -116,14 +136,16 @@ def _make_venv(venv: Path) -> "str | None":
     print(f"  {os.path.relpath(str(venv))}, with the tools ...", flush=True)
     if not (python.exists() and stamp.exists()):
         clear = [sys.executable, "-m", "venv", "--clear", str(venv)]
-        if subprocess.call(clear):
+        if subprocess.call(clear, env=environment()):
             return (
                 "The virtual environment could not be made; on Debian and Ubuntu it "
                 f"needs the package python{running}-venv."
             )
     pip = [str(python), "-m", "pip", "install", "-qq", "uv"]
     uv = [str(venv / "bin/uv"), "pip", "install", "--quiet", "--group", "dev"]
-    if subprocess.call(pip) or subprocess.call([*uv, "-p", str(python)], cwd=str(ROOT)):
+    env = environment(packages(str(python)))
+    programs = (pip, [*uv, "-p", str(python)])
+    if any(subprocess.call(it, cwd=str(ROOT), env=env) for it in programs):
         return (
             f"The tools could not be installed into {os.path.relpath(str(venv))}; "
             "check the network and `pip config list`, then run this again."

@@ -12,6 +12,7 @@ from tools.fork.environment import build
 from tools.fork.program import Word, show
 from tools.fork.release import MERGED, Release, described, of_release, reports
 from tools.fork.releases import table
+from tools.fork.settings import GIT, packages
 from tools.fork.testing import suite, upstream_tests
 from tools.fork.upstream import patch
 
@@ -26,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
         "demo": lambda it: demo.show(it, build.make(it), reports(it)),
         "test": lambda it: suite.run(it, reports(it)),
         "test-upstream": lambda it: upstream_tests.show(build.make(it), reports(it)),
-        "lint": lambda _: show([*_PYTHON, "pre_commit", "run", "--all-files"], ROOT),
+        "lint": _lint,
         "patch": _patch,
     }
     try:
@@ -39,6 +40,11 @@ def run(options: argparse.Namespace) -> int:
     except ForkError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+
+
+def _lint(_: Release) -> int:
+    env = {**packages(sys.executable), **GIT}
+    return show([*_PYTHON, "pre_commit", "run", "--all-files"], ROOT, env)
 
 
 def _build(release: Release) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tools.fork import ForkError
 from tools.fork.program import run
 from tools.fork.release import Release
+from tools.fork.settings import packages
 
 
 def fetch(release: Release, kind: str, downloads: Path) -> Path:
@@ -61,7 +62,8 @@ def _download(package: str, release: Release, kind: str, folder: Path) -> None:
     # pip drops an sdist whose setup.py computes another version than its name has.
     env = {"VLLM_VERSION_OVERRIDE": release.version, "VLLM_TARGET_DEVICE": "empty"}
     try:
-        run(program, f"pip could not fetch {name}; it said:", env=env)
+        told = {**packages(sys.executable), **env}
+        run(program, f"pip could not fetch {name}; it said:", env=told)
     except ForkError as error:
         raise _explain(name, str(error)) from error
 
@@ -73,6 +75,11 @@ def _explain(name: str, said: str) -> ForkError:
             f"{name} was fetched but its sha256 digest is not the one in "
             "releases.toml: it is damaged or not the release. It was not opened; run "
             "again, and if it stays so, do not trust this package index."
+        )
+    if "No module named pip" in said:
+        return ForkError(
+            f"{name} is fetched with pip, which this Python does not have: install pip "
+            "and the rest of [build-system] in pyproject.toml, or build with isolation."
         )
     if "(from versions: none)" in said:
         return ForkError(

@@ -6,7 +6,7 @@ change is one commit on top; ``stock/`` is a worktree at the tag.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,16 +15,12 @@ from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
 from tools.fork.program import Word, finish, run
 from tools.fork.release import Release
+from tools.fork.settings import GIT
 from tools.fork.source.overlay import woven
 from tools.fork.source.unpack import unpack_sdist
 
 SUBJECT = "Compile the sampler before a request waits for it"
 _US = "fork@localhost"
-# The trees are derived, so they depend on nobody's git settings or environment.
-_GIT = (
-    *("git", "-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null"),
-    *("-c", "commit.gpgSign=false", "-c", "tag.gpgSign=false"),
-)
 
 
 @dataclass(frozen=True)
@@ -118,14 +114,13 @@ def sign(fork: Path, folder: Path, message: str, name: str, email: str) -> None:
     """
     make_worktree(fork, folder, "HEAD")
     amend = ("commit", "--amend", "--quiet", "--reset-author", "--signoff")
-    program = [*_GIT, *amend, "--message", message]
-    failure = "git could not sign off the commit; it said:"
-    run(program, failure, folder, _people(name, email))
+    _git(folder, *amend, "--message", message, env=_people(name, email))
 
 
 def format_patch(tree: Path, folder: Path) -> Path:
     """Write a tree's last commit into ``folder``, as a mail; return the file."""
-    _git(tree, "format-patch", "-1", "--zero-commit", "--output-directory", folder)
+    options = ("-1", "--zero-commit", "--no-signature", "--output-directory", folder)
+    _git(tree, "format-patch", *options)
     (patch,) = folder.iterdir()
     return patch
 
@@ -140,7 +135,7 @@ def changed_lines(tree: Path, *between: Word) -> str:
     Raises:
         ForkError: git failed.
     """
-    status, printed = finish([*_GIT, "diff", "--numstat", *between], tree, {})
+    status, printed = finish(["git", "diff", "--numstat", *between], tree, GIT)
     if status not in (0, 1):  # 1: two folders that are not in git differ
         raise ForkError(f"git could not compare in {tree.name}/; it said:\n{printed}")
     numbers = [line.split("\t")[:2] for line in printed.splitlines()]
@@ -185,7 +180,10 @@ def share_built_files(fork: Path, folder: Path) -> None:
         link = folder / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
-        link.hardlink_to(fork / name)
+        try:
+            link.hardlink_to(fork / name)
+        except OSError:  # a file system without such links
+            shutil.copy2(fork / name, link)
 
 
 def _commit_release(release: Release, sdist: Path, tree: Path) -> None:
@@ -212,13 +210,13 @@ def _committed(tree: Path, commit: str, name: str) -> bytes | None:
     blob = f"{commit}:{name}"
     if not _git(tree, "ls-tree", "--name-only", commit, "--", name):
         return None
-    return run([*_GIT, "cat-file", "blob", blob], f"git has no {blob}.", cwd=tree)
+    return run(["git", "cat-file", "blob", blob], f"git has no {blob}.", tree, GIT)
 
 
-def _git(tree: Path, *arguments: Word) -> str:
+def _git(tree: Path, *arguments: Word, env: Mapping[str, str] | None = None) -> str:
     what = f"git could not {arguments[0]} in {tree.name}/; it said:"
-    us = _people("vLLM fork", _US)
-    return run([*_GIT, *arguments], what, tree, us).decode().rstrip("\n")
+    who = env or _people("vLLM fork", _US)
+    return run(["git", *arguments], what, tree, {**GIT, **who}).decode().rstrip("\n")
 
 
 def _people(name: str, email: str) -> dict[str, str]:

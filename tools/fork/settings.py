@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What programs see of a person's settings, so that they do the same for everybody.
+
+Standard library only, and no syntax that is new: it serves before anything is installed.
+"""
+
+import ast
+import getpass
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Of what pip and uv are told: where packages come from, and how to get there.
+_SOURCES = (
+    "INDEX|FIND_LINKS|HOST|PROXY|CERT|TLS|KEYRING|TIMEOUT|RETRIES|OFFLINE|CACHE"
+    "|LINK_MODE|CONCURRENT|CONFIG_FILE|NO_CONFIG"
+)
+# What misdirects a program: Python's own variables (one of them drops byte code, without
+# which importing torch takes seconds), what adds or leaves out tests, a make above us,
+# git's for its hooks and for what it prints, and where pip and uv are to install.
+_FOREIGN = re.compile(
+    r"PYTHON(?!PATH$)|PYTEST_|COVERAGE_|(GNU)?MAKE(FLAGS|LEVEL|FILES)$|MFLAGS$"
+    r"|GIT_(?!CONFIG|AUTHOR|COMMITTER)"
+    rf"|(PIP|UV)_(?!.*({_SOURCES}))"
+)
+# For everything derived: no settings of git's but these.
+GIT = {
+    "GIT_CONFIG_GLOBAL": str(Path(__file__).with_name("gitconfig")),
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_COUNT": "0",
+    "GIT_CONFIG_PARAMETERS": "",
+    "GIT_ATTR_NOSYSTEM": "1",
+}
+_FOR_UV = {
+    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
+    "PIP_EXTRA_INDEX_URL": "UV_INDEX",
+    "PIP_FIND_LINKS": "UV_FIND_LINKS",
+    "PIP_TRUSTED_HOST": "UV_INSECURE_HOST",
+    "PIP_KEYRING_PROVIDER": "UV_KEYRING_PROVIDER",
+    "PIP_CERT": "SSL_CERT_FILE",
+    "PIP_PROXY": "ALL_PROXY",
+}
+
+
+def environment(more: "Mapping[str, str] | None" = None) -> "dict[str, str]":
+    """Return our environment without what misdirects a program, and with ``more``."""
+    kept = {name: it for name, it in os.environ.items() if not _FOREIGN.match(name)}
+    if not os.access(os.path.expanduser("~"), os.W_OK):
+        home = ROOT / "build/home"  # for caches; uv does not go on without one
+        with suppress(OSError):
+            home.mkdir(parents=True, exist_ok=True)
+            kept["HOME"] = str(home)
+    try:
+        getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        kept["USER"] = str(os.getuid())  # torch names a folder after the user
+    # Our own servers are not behind a proxy; of two spellings programs read either.
+    direct = [kept.get("no_proxy"), kept.get("NO_PROXY"), "localhost,127.0.0.1"]
+    kept["no_proxy"] = kept["NO_PROXY"] = ",".join(filter(None, direct))
+    return {**kept, **(more or {})}
+
+
+def packages(python: str) -> "dict[str, str]":
+    """Return what has pip, and uv too, get packages from where pip is told to.
+
+    Nothing else that they are told stays, such as where to install. uv has no part in
+    pip's settings, so each is passed on, unless uv is told of an index itself.
+
+    Args:
+        python: One that has pip.
+    """
+    printed = subprocess.run(
+        [python, "-m", "pip", "config", "list"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+    ).stdout.decode("utf-8", "replace")
+    found = {}
+    for section in ("global", "download", "install", ":env:"):  # the last one wins
+        for key, value in re.findall(rf"^{section}\.([\w-]+)=(.+?)\r?$", printed, re.M):
+            name = "PIP_" + key.upper().replace("-", "_")
+            if not _FOREIGN.match(name):
+                found[name] = str(ast.literal_eval(value))
+    own = [it for it in os.environ if re.match("UV_.*(INDEX|FIND_LINKS|CONFIG)", it)]
+    if not own and not any(map(_names_an_index, _uv_files())):
+        for theirs, ours in _FOR_UV.items():
+            if theirs in found:
+                separator = "," if theirs == "PIP_FIND_LINKS" else " "
+                found.setdefault(ours, separator.join(found[theirs].split()))
+        if found.get("PIP_NO_INDEX", "0").lower() in ("1", "true", "yes", "on"):
+            found.update(UV_DEFAULT_INDEX=Path(os.devnull).as_uri(), UV_INDEX="")
+        found["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip chooses
+    return {**found, "PIP_CONFIG_FILE": os.devnull}
+
+
+def _uv_files() -> "list[Path]":
+    """Return where uv looks for settings of a person's and of the machine's."""
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    shared = os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
+    return [Path(it, "uv/uv.toml") for it in (home, *shared.split(":"), "/etc")]
+
+
+def _names_an_index(file: Path) -> bool:
+    with suppress(OSError):
+        text = file.read_text("utf-8", "replace")
+        return bool(re.search(r"^\W*(pip\.)?(.*index|find-links)", text, re.M))
+    return False
