@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What programs see of a person's settings, so that they do the same for everybody.
 
-Standard library only, and no syntax that is new: it serves before anything is installed.
+Standard library only, and no new syntax: it serves before anything is installed.
 """
 
 import ast
@@ -20,9 +20,9 @@ _SOURCES = (
     "INDEX|FIND_LINKS|HOST|PROXY|CERT|TLS|KEYRING|TIMEOUT|RETRIES|OFFLINE|CACHE"
     "|LINK_MODE|CONCURRENT|CONFIG_FILE|NO_CONFIG"
 )
-# What misdirects a program: Python's own variables (one of them drops byte code, without
-# which importing torch takes seconds), what adds or leaves out tests, a make above us,
-# git's for its hooks and for what it prints, and where pip and uv are to install.
+# What misdirects a program: Python's own variables, one of which drops byte code, so
+# that importing torch takes seconds; what adds or leaves out tests; a make above us;
+# git's, for its hooks and for what it prints; and where pip and uv are to install.
 _FOREIGN = re.compile(
     r"PYTHON(?!PATH$)|PYTEST_|COVERAGE_|(GNU)?MAKE(FLAGS|LEVEL|FILES)$|MFLAGS$"
     r"|GIT_(?!CONFIG|AUTHOR|COMMITTER)"
