@@ -78,10 +78,10 @@ def packages(python: str) -> "dict[str, str]":
         [python, "-m", "pip", "config", "list"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=environment(),
+        env=environment({"PIP_USER": "0"}),  # else it lists a person's own file alone
     ).stdout.decode("utf-8", "replace")
     found = {}
-    for section in ("global", "download", "install", ":env:"):  # the last one wins
+    for section in ("global", "download", "install", ":env:"):  # the later one counts
         for key, value in re.findall(rf"^{section}\.([\w-]+)=(.+?)\r?$", printed, re.M):
             name = "PIP_" + key.upper().replace("-", "_")
             if not _FOREIGN.match(name):
@@ -93,7 +93,8 @@ def packages(python: str) -> "dict[str, str]":
                 separator = "," if theirs == "PIP_FIND_LINKS" else " "
                 found.setdefault(ours, separator.join(found[theirs].split()))
         if found.get("PIP_NO_INDEX", "0").lower() in ("1", "true", "yes", "on"):
-            found.update(UV_DEFAULT_INDEX=Path(os.devnull).as_uri(), UV_INDEX="")
+            found["UV_INDEX"] = ""
+            found["UV_DEFAULT_INDEX"] = (ROOT / "build/no-index").as_uri()  # empty
         found["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip chooses
     return {**found, "PIP_CONFIG_FILE": os.devnull}
 
