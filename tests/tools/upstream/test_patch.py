@@ -2,6 +2,7 @@
 """The patch: signed off, checked, and the very change that is tested."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,53 @@ def test_the_patch_is_the_change_and_signed_off(
     assert author == signed.strip() == f"{NAME} <{ADDRESS}>"
     assert subject == pull_request.FIRST.splitlines()[0]
     assert "vllm/: 3 + 0; tests/: 1 + 0." in description.read_text()
+
+
+THEIR_SETTINGS = {
+    "diff.noprefix": "true",
+    "diff.external": "false",
+    "format.coverLetter": "true",
+    "format.signature": "Ada",
+    "format.subjectPrefix": "MINE",
+    "color.ui": "always",
+    "commit.gpgSign": "true",
+    "commit.template": "no-such-file",
+    "core.abbrev": "40",
+    "core.attributesFile": "attributes",
+    "core.autocrlf": "true",
+    "core.hooksPath": "hooks",
+    "init.templateDir": "template",
+    "log.showSignature": "true",
+    "status.showUntrackedFiles": "no",
+}
+
+
+def test_the_patch_is_the_same_whatever_git_is_told(
+    release: Release, sdist: Path, overlay: Path, made: Trees, tmp_path: Path
+) -> None:
+    def written() -> list[str]:
+        file, _ = patch.make(release, made, tmp_path / "report", tmp_path / "dist")
+        lines = file.read_text().splitlines()
+        return [it for it in lines if not it.startswith("Date: ")]
+
+    expected = written()
+    commit = git(made.fork, "rev-parse", "HEAD^{tree}")
+    hooks, template = tmp_path / "hooks", tmp_path / "template"
+    for hook in (hooks / "commit-msg", template / "hooks/commit-msg"):
+        hook.parent.mkdir(parents=True)
+        hook.write_text("#!/bin/sh\nexit 1\n")
+        hook.chmod(0o755)
+    (tmp_path / "attributes").write_text("*.py binary\n")
+    for name, value in THEIR_SETTINGS.items():
+        place = tmp_path / value
+        git(tmp_path, "config", "--global", name, str(place if place.exists() else value))
+
+    shutil.rmtree(made.fork.parent)
+    tree.make_fork(release, sdist, made.fork, overlay)
+    tree.make_worktree(made.fork, made.stock, release.tag)
+
+    assert tree.tree_name(made.fork) == commit
+    assert written() == expected
 
 
 def test_without_the_releases_torch_the_patch_is_written_all_the_same(
