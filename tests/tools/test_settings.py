@@ -2,6 +2,7 @@
 """Other people's settings: what programs see of them, and what they do with that."""
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -12,16 +13,18 @@ import pytest
 from tools.fork import program, settings
 from tools.fork.bootstrap import ROOT
 
-DROPPED = (
+DROPPED = re.findall(
+    r"\w+",
     "PYTHONSAFEPATH PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONOPTIMIZE PYTEST_ADDOPTS "
     "PYTEST_PLUGINS PYTEST_DISABLE_PLUGIN_AUTOLOAD COVERAGE_RCFILE MAKEFLAGS MAKELEVEL "
     "GIT_DIR GIT_INDEX_FILE GIT_EXTERNAL_DIFF GIT_TEMPLATE_DIR PIP_USER PIP_TARGET "
-    "PIP_PREFIX PIP_NO_DEPS UV_SYSTEM_PYTHON UV_TORCH_BACKEND UV_OVERRIDE UV_PROJECT"
-).split()
-KEPT = (
+    "PIP_PREFIX PIP_NO_DEPS UV_SYSTEM_PYTHON UV_TORCH_BACKEND UV_OVERRIDE UV_PROJECT",
+)
+KEPT = re.findall(
+    r"\w+",
     "PYTHONPATH PIP_INDEX_URL PIP_NO_CACHE_DIR UV_INDEX_COMPANY_PASSWORD UV_CACHE_DIR "
-    "UV_CONFIG_FILE GIT_AUTHOR_NAME GIT_CONFIG_GLOBAL CXX PATH"
-).split()
+    "UV_CONFIG_FILE GIT_AUTHOR_NAME GIT_CONFIG_GLOBAL CXX PATH",
+)
 
 
 def test_what_programs_see(monkeypatch: pytest.MonkeyPatch) -> None:

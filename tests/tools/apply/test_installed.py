@@ -103,7 +103,7 @@ def test_byte_code_that_python_would_not_check_goes(site: Path, overlay: Path) -
         return Path(str(py_compile.compile(str(site / OTHER), invalidation_mode=mode)))
 
     def imports_b() -> bool:
-        code = f"import importlib.machinery as it; print('b' in it.SourceFileLoader("
+        code = "import importlib.machinery as it; print('b' in it.SourceFileLoader("
         code += f"'other', {str(site / OTHER)!r}).get_code('other').co_names)"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True)
         return done.stdout == b"True\n"

@@ -97,8 +97,9 @@ def test_the_patch_is_the_same_whatever_git_is_told(
         hook.chmod(0o755)
     (tmp_path / "attributes").write_text("*.py binary\n")
     for name, value in THEIR_SETTINGS.items():
-        place = tmp_path / value
-        git(tmp_path, "config", "--global", name, str(place if place.exists() else value))
+        file = tmp_path / value
+        it = str(file) if file.exists() else value
+        git(tmp_path, "config", "--global", name, it)
 
     shutil.rmtree(made.fork.parent)
     tree.make_fork(release, sdist, made.fork, overlay)
