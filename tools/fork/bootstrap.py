@@ -71,8 +71,8 @@ def lock(folder: Path) -> "str | None":
     """Hold this checkout, by a file in ``folder``, until the process ends.
 
     Returns:
-        None if it is held, or if locks do not work there, which is printed; else, in
-        a sentence, that another command holds it.
+        None if it is held, or cannot be, which is printed; else, in a sentence, that
+        another command holds it.
     """
     # Taken before exec, which keeps both the process and the lock, or by the command
     # that has started this one.
@@ -94,11 +94,8 @@ def lock(folder: Path) -> "str | None":
             "then run this one again."
         )
     except OSError as error:
-        print(
-            f"  This file system cannot lock ({error.strerror}): run one command at a "
-            "time in this checkout.",
-            flush=True,
-        )
+        said = f"This file system cannot lock ({error.strerror})"
+        print(f"  {said}: run one command at a time in this checkout.", flush=True)
     os.set_inheritable(file, True)
     os.environ[_HOLDER] = str(os.getpid())
     return None

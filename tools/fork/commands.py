@@ -18,6 +18,7 @@ from tools.fork.upstream import patch
 
 # No script beside it: those of a checkout that was moved name another Python.
 _PYTHON: tuple[Word, ...] = (VENV / "bin/python", "-m")
+_LINT = (*_PYTHON, "pre_commit", "run", "--all-files")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -27,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
         "demo": lambda it: demo.show(it, build.make(it), reports(it)),
         "test": lambda it: suite.run(it, reports(it)),
         "test-upstream": lambda it: upstream_tests.show(build.make(it), reports(it)),
-        "lint": _lint,
+        "lint": lambda _: show(_LINT, ROOT, {**packages(sys.executable), **GIT}),
         "patch": _patch,
     }
     try:
@@ -40,11 +41,6 @@ def run(options: argparse.Namespace) -> int:
     except ForkError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
-
-
-def _lint(_: Release) -> int:
-    env = {**packages(sys.executable), **GIT}
-    return show([*_PYTHON, "pre_commit", "run", "--all-files"], ROOT, env)
 
 
 def _build(release: Release) -> int:

