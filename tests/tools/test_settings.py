@@ -128,7 +128,8 @@ def test_uv_installs_from_there_what_no_project_around_us_overrides(
 ) -> None:
     for version in ("1", "2"):
         make_wheel(tmp_path / "links", version)
-    pip.write_text(f"[global]\nno-index = true\nfind-links = {tmp_path / 'links'}\n")
+    links = f"find-links = {tmp_path / 'links'}\nextra-index-url = file:///one\n"
+    pip.write_text(f"[global]\nno-index = true\n{links}")
     clone = tmp_path / "trainer/clone"
     clone.mkdir(parents=True)
     (clone / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
@@ -139,6 +140,7 @@ def test_uv_installs_from_there_what_no_project_around_us_overrides(
 
     program.uv("", "pip", "install", "-p", sys.executable, "--target", there, "thing")
 
+    assert settings.packages(sys.executable)["UV_INDEX"] == ""
     assert [it.name for it in there.glob("*.dist-info")] == ["thing-2.dist-info"]
 
 

@@ -88,9 +88,9 @@ def packages(python: str) -> "dict[str, str]":
                 found[name] = str(ast.literal_eval(value))
     if not _uv_knows_an_index():
         for theirs, ours in _FOR_UV.items():
-            if theirs in found:
+            if theirs in found and ours not in os.environ:
                 separator = "," if theirs == "PIP_FIND_LINKS" else " "
-                found.setdefault(ours, separator.join(found[theirs].split()))
+                found[ours] = separator.join(found[theirs].split())
         if found.get("PIP_NO_INDEX", "0").lower() in ("1", "true", "yes", "on"):
             nothing = (ROOT / "build/no-index").as_uri()  # no variable says it to uv
             found.update(UV_INDEX="", UV_DEFAULT_INDEX=nothing)
