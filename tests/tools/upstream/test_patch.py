@@ -2,6 +2,7 @@
 """The patch: signed off, checked, and the very change that is tested."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -133,6 +134,17 @@ def test_without_an_identity(release: Release, made: Trees, tmp_path: Path) -> N
     with pytest.raises(ForkError, match=r"needs your name.*\n.*user\.name"):
         patch.make(release, made, tmp_path, tmp_path / "dist")
     assert not (tmp_path / "dist").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_the_identity_in_a_checkout_that_somebody_else_owns(tmp_path: Path) -> None:
+    git(tmp_path, "init")
+    git(tmp_path, "config", "user.name", NAME)
+    git(tmp_path, "config", "user.email", ADDRESS)
+    for path in (tmp_path, tmp_path / ".git"):
+        os.chown(path, 4242, 4242)
+
+    assert patch.identity(tmp_path) == (NAME, ADDRESS)
 
 
 def test_a_check_that_fails_leaves_the_earlier_patch(
