@@ -38,20 +38,24 @@ def test_what_programs_see(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {found[name] for name in KEPT} == {"theirs"}
 
 
+@pytest.mark.parametrize("home", ["missing", "read-only"])
 def test_a_user_without_a_name_or_a_home(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unknown() -> str:
         raise KeyError("getpwuid(): uid not found")
 
     monkeypatch.setattr("getpass.getuser", unknown)
     monkeypatch.setattr(settings, "ROOT", tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
+    monkeypatch.setattr("os.access", lambda path, how: False)  # root may always
+    monkeypatch.setenv("HOME", str(tmp_path if home == "read-only" else "/nowhere"))
 
     found = settings.environment()
 
+    moved = "XDG_CACHE_HOME" if home == "read-only" else "HOME"
     assert found["USER"] == str(os.getuid())
-    assert found["HOME"] == str(tmp_path / "build/home")
+    assert found[moved] == str(tmp_path / "build/home")
+    assert {found["HOME"]} <= {str(tmp_path), found[moved]}
     assert (tmp_path / "build/home").is_dir()
 
 

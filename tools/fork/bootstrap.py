@@ -59,10 +59,10 @@ def problem_with_python(
 
 def problem_with_path(command: str, root: Path) -> "str | None":
     """Return why a command cannot work in a checkout at ``root``, or None."""
-    if command == "lint" or not re.search(r"[\s'\"\\\\]", str(root)):
+    if command == "lint" or not re.search(r"[\s'\"\\]", str(root)):
         return None
     return (
-        f"torch.compile does not work in a folder with a space or quote in its path, "
+        "torch.compile does not work in a folder with a space or quote in its path, "
         f"which {root} has; move the checkout, then run this again. `make apply` works."
     )
 

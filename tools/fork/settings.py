@@ -50,11 +50,13 @@ _FOR_UV = {
 def environment(more: "Mapping[str, str] | None" = None) -> "dict[str, str]":
     """Return our environment without what misdirects a program, and with ``more``."""
     kept = {name: it for name, it in os.environ.items() if not _FOREIGN.match(name)}
-    if not os.access(os.path.expanduser("~"), os.W_OK):
-        home = ROOT / "build/home"  # for caches; uv does not go on without one
+    home, ours = os.path.expanduser("~"), ROOT / "build/home"
+    if not os.access(home, os.W_OK):  # uv does not go on without a folder for its cache
         with suppress(OSError):
-            home.mkdir(parents=True, exist_ok=True)
-            kept["HOME"] = str(home)
+            ours.mkdir(parents=True, exist_ok=True)
+            # What a person has in a home that can only be read counts.
+            name = "XDG_CACHE_HOME" if os.path.isdir(home) else "HOME"
+            kept[name] = str(ours)
     try:
         getpass.getuser()
     except (KeyError, OSError, ImportError):

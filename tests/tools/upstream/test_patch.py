@@ -12,6 +12,7 @@ from fake_release import git
 from tools.fork import ForkError
 from tools.fork.release import Release
 from tools.fork.sampler import measure
+from tools.fork.settings import environment
 from tools.fork.source import tree
 from tools.fork.source.tree import Trees
 from tools.fork.upstream import checks, patch, pull_request
@@ -238,6 +239,20 @@ def test_upstreams_hooks_come_from_the_package_index() -> None:
     assert second == mypy
     assert first["additional_dependencies"] == ["ruff==0.14.0"]
     assert first["args"] == ["--fix"]
+
+
+def test_nobody_skips_one_of_upstreams_checks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finish(program: list[str], cwd: Path, env: dict[str, str]) -> tuple[int, str]:
+        skipped = environment(env)["SKIP"]
+        return 0, f"mypy..{'Skipped' if skipped else 'Passed'}"
+
+    (tmp_path / ".pre-commit-config.yaml").write_text("repos: []\n")
+    monkeypatch.setenv("SKIP", "mypy")
+    monkeypatch.setattr(checks, "finish", finish)
+
+    assert checks.check(tmp_path, [], tmp_path / "config.yaml") == ["mypy..Passed"]
 
 
 @pytest.mark.parametrize(
