@@ -81,12 +81,6 @@ def lock(folder: Path) -> "str | None":
     try:
         folder.mkdir(exist_ok=True)
         file = os.open(str(folder / ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        return (
-            f"{error.filename} cannot be written ({error.strerror}); run this as the "
-            "user who owns the checkout."
-        )
-    try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return (
@@ -94,6 +88,11 @@ def lock(folder: Path) -> "str | None":
             "then run this one again."
         )
     except OSError as error:
+        if error.filename:
+            return (
+                f"{error.filename} cannot be written ({error.strerror}); run this as "
+                "the user who owns the checkout."
+            )
         said = f"This file system cannot lock ({error.strerror})"
         print(f"  {said}: run one command at a time in this checkout.", flush=True)
     os.set_inheritable(file, True)

@@ -32,7 +32,7 @@ def made(
 ) -> Trees:
     """The miniature release and fork; the user is known to git, and checks pass."""
     (tmp_path / "home").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "home/.gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setattr(patch, "ROOT", tmp_path)
     monkeypatch.setattr(checks, "check", lambda *_: HOOKS)

@@ -61,9 +61,9 @@ def _download(package: str, release: Release, kind: str, folder: Path) -> None:
     program = [*pip, *options, "-r", str(requirements), "-d", str(folder)]
     # pip drops an sdist whose setup.py computes another version than its name has.
     env = {"VLLM_VERSION_OVERRIDE": release.version, "VLLM_TARGET_DEVICE": "empty"}
+    env |= packages(sys.executable)
     try:
-        told = {**packages(sys.executable), **env}
-        run(program, f"pip could not fetch {name}; it said:", env=told)
+        run(program, f"pip could not fetch {name}; it said:", env=env)
     except ForkError as error:
         raise _explain(name, str(error)) from error
 
