@@ -31,6 +31,9 @@ OVERLAY = b"""class Sampler:
 
         ranks = count(logprobs, values)
         ...
+
+    def _compile_ahead(self):
+        pass
 """
 # pip asks an sdist for its metadata; this answers without setuptools.
 BACKEND = f"""

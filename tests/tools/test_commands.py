@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tools.fork import UPSTREAM_TEST, ForkError, bootstrap, cli, commands
+from tools.fork import ForkError, bootstrap, cli, commands
 from tools.fork.engine import demo
 from tools.fork.engine import serve as serving
 from tools.fork.environment import build
@@ -24,13 +24,14 @@ def test_tests_that_need_no_build_come_first(
 
     def show(program: list[Any], cwd: Path, env: Any = None) -> int:
         calls.append(str(program[-1]))
-        (tmp_path / "test.log").touch()
         return 5 if program[-1] == failing else 0
 
     monkeypatch.setattr(suite, "show", show)
     monkeypatch.setattr(build, "make", lambda it: calls.append("build") or trees)
-    failed = {"a line": ["test_it"]}
-    monkeypatch.setattr(mutants, "check", lambda *_: calls.append("mutants") or failed)
+    found = {"failed_without": {"a line": ["test_it"]}}
+    monkeypatch.setattr(mutants, "check", lambda *_: calls.append("mutants") or found)
+    monkeypatch.setattr(suite, "commits", lambda *_: ["1st", "2nd"])
+    monkeypatch.setattr(suite, "subject", lambda _, commit: commit)
     monkeypatch.setattr(commands, "reports", lambda release: tmp_path)
     monkeypatch.setattr(suite, "tree_name", lambda tree: "1234")
     monkeypatch.setattr(metadata, "version", lambda package: "2")
@@ -38,7 +39,7 @@ def test_tests_that_need_no_build_come_first(
         f"--ignore={suite.WEAVE_TEST}",
         "build",
         suite.WEAVE_TEST,
-        UPSTREAM_TEST,
+        "mutants",
         "mutants",
         "tests/engine",
     ]
@@ -46,8 +47,8 @@ def test_tests_that_need_no_build_come_first(
     assert commands.run(cli.parse(["test"])) == 0
     assert calls == steps
     report = json.loads((tmp_path / "test.json").read_text())
-    assert report["failed without"] == failed
-    for failing in (steps[0], steps[2], steps[3], steps[5]):
+    assert report["commits"] == [found, found]
+    for failing in (steps[0], steps[2], steps[5]):
         calls.clear()
         assert commands.run(cli.parse(["test"])) == 5
         assert calls[-1] == failing
@@ -135,32 +136,6 @@ def test_the_demo_succeeds_only_if_it_shows_something(
     written = json.loads(report.read_text())
     steps = written["variants"]["fork"]["steps"]
     assert [step["batch"] for step in steps] == [*demo.BATCHES, max(demo.BATCHES)]
-
-
-@pytest.mark.parametrize(
-    ("status", "printed", "fails"),
-    [(1, "FAILED a.py::test_it[1] - why\n", True), (0, "1 passed\n", False)],
-)
-def test_a_mutant_is_written_and_judged(
-    status: int,
-    printed: str,
-    fails: bool,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(mutants, "finish", lambda *_: (status, printed))
-
-    assert bool(mutants._failing(tmp_path, {"a.py": b"mutant"}, "it")) is fails
-    assert (tmp_path / "a.py").read_bytes() == b"mutant"
-
-
-def test_a_mutant_that_could_not_be_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mutants, "finish", lambda *_: (4, "usage"))
-
-    with pytest.raises(ForkError, match="did not run:\nusage"):
-        mutants._failing(tmp_path, {}, "it")
 
 
 def test_inside_the_virtual_environment_the_command_just_runs(

@@ -58,8 +58,8 @@ def _patch(release: Release) -> int:
     written = patch.make(release, made, reports(release), target)
     print("\n".join(["Written:", *(f"    {it.relative_to(ROOT)}" for it in written)]))
     print(
-        "Next: read both; the description has two questions that are yours to answer. "
-        f"In a checkout of vLLM at {release.tag}: git am --keep-non-patch <the patch>"
+        "Next: read them; each description has two questions that are yours to answer. "
+        f"In a checkout of vLLM at {release.tag}: git am --keep-non-patch <the patches>"
     )
     return 0
 

@@ -21,6 +21,7 @@ WOVEN = SAMPLER.replace(
     b"        # Upstream's comment",
     b"        # Ours.\n        mark(logprobs, 0)\n\n        # Upstream's comment",
 )
+AHEAD = b"\n    def _compile_ahead(self):\n        pass\n"
 
 
 @pytest.fixture
@@ -28,19 +29,23 @@ def made(tmp_path: Path) -> Trees:
     return Trees.inside(tmp_path / "build")
 
 
-def test_the_release_is_one_commit_and_ours_another(
+def test_the_release_is_one_commit_and_ours_are_two(
     release: Release, sdist: Path, made: Trees, overlay: Path
 ) -> None:
     tree.make_fork(release, sdist, made.fork, overlay)
 
     assert git(made.fork, "log", "--format=%s %D").splitlines() == [
-        f"{tree.SUBJECT} HEAD -> fork",
+        f"{tree.SUBJECTS[1]} HEAD -> fork",
+        f"{tree.SUBJECTS[0]} ",
         f"vLLM {VERSION} tag: v{VERSION}",
     ]
     assert git(made.fork, "diff", "--name-only", f"v{VERSION}", "HEAD") == (
         f"tests/v1/sample/test_new.py\n{MODULE}"
     )
-    assert (made.fork / MODULE).read_bytes() == WOVEN
+    first, second = tree.commits(made.fork, release)
+    assert tree.touched(made.fork, first, second) == [MODULE]
+    assert tree.committed(made.fork, first, MODULE) == WOVEN
+    assert (made.fork / MODULE).read_bytes() == WOVEN + AHEAD
     assert not git(made.fork, "status", "--porcelain")
 
 
@@ -127,7 +132,7 @@ def test_a_changed_overlay_replaces_our_commit(
     tree.make_fork(release, sdist, made.fork, overlay)
 
     assert b"mark(logprobs, 1)" in (made.fork / MODULE).read_bytes()
-    assert git(made.fork, "rev-list", "--count", "HEAD") == "2"
+    assert git(made.fork, "rev-list", "--count", "HEAD") == "3"
     assert git(made.fork, "diff", "--name-only", f"v{VERSION}", "HEAD") == MODULE
 
 
@@ -139,7 +144,7 @@ def test_edits_in_the_tree_are_kept(
 
     assert tree.make_fork(release, sdist, made.fork, overlay)
 
-    assert (made.fork / MODULE).read_bytes() == WOVEN
+    assert (made.fork / MODULE).read_bytes() == WOVEN + AHEAD
     assert "+mine" in git(made.fork, "stash", "show", "--patch")
 
 
@@ -163,7 +168,7 @@ def test_a_change_that_no_longer_fits_leaves_the_tree_alone(
 
     with pytest.raises(ForkError, match="has no anchor left"):
         tree.make_fork(release, sdist, made.fork, overlay)
-    assert (made.fork / MODULE).read_bytes() == WOVEN
+    assert (made.fork / MODULE).read_bytes() == WOVEN + AHEAD
 
 
 def test_a_module_that_is_gone(
@@ -214,7 +219,7 @@ def test_a_killed_build_recovers(
     assert call > 10
     assert (made.stock / MODULE).read_bytes() == SAMPLER
     assert (made.fork / MODULE).read_bytes().count(b", 0") == call
-    assert git(made.fork, "rev-list", "--count", "HEAD") == "2"
+    assert git(made.fork, "rev-list", "--count", "HEAD") == "3"
 
 
 NEWER = SAMPLER.replace(b"# Upstream's comment.", b"values = ask()")

@@ -23,14 +23,14 @@ MODULES = sorted(ROOT.glob(f"build/*/stock/{FOLDER}/**/*.py"))
 
 
 @pytest.mark.skipif(not FORK.exists(), reason="no fork yet: make build first")
-def test_the_patch_makes_of_the_untouched_release_what_is_tested(
+def test_the_patches_make_of_the_untouched_release_what_is_tested(
     tmp_path: Path,
 ) -> None:
-    patch = tree.format_patch(FORK, tmp_path)
+    patches = tree.format_patches(FORK, RELEASE.tag, tmp_path)
     untouched = tmp_path / "untouched"
     tree.make_worktree(FORK, untouched, RELEASE.tag)
 
-    git(untouched, "am", "--keep-non-patch", str(patch))
+    git(untouched, "am", "--keep-non-patch", *map(str, patches))
 
     assert git(untouched, "status", "--porcelain") == ""
     assert tree.tree_name(untouched) == tree.tree_name(FORK)

@@ -1,6 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutants: each of our statements is taken out once, and nothing else."""
 
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.fork import ForkError
+from tools.fork.outcomes import Result
+from tools.fork.release import Release
+from tools.fork.source import tree
+from tools.fork.source.tree import Trees
+from tools.fork.testing import mutants as module
 from tools.fork.testing.mutants import mutants
 
 UPSTREAM = b'''
@@ -43,3 +55,81 @@ def test_takes_out_each_statement_and_decorator_of_ours() -> None:
 
 def test_nothing_to_take_out() -> None:
     assert list(mutants(UPSTREAM, UPSTREAM)) == []
+
+
+def judge(monkeypatch: pytest.MonkeyPatch, passes: Any) -> None:
+    """Let the upstream test pass where ``passes`` says so of what was taken out."""
+
+    def results(_: Path, __: Any, without: str) -> dict[str, Result]:
+        return {"a.py::test": Result("passed" if passes(without) else "failed")}
+
+    monkeypatch.setattr(module, "_results", results)
+
+
+def test_a_commit_passes_its_test_and_nothing_of_it_can_be_spared(
+    release: Release,
+    sdist: Path,
+    overlay: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = Trees.inside(tmp_path / "build")
+    tree.make_fork(release, sdist, made.fork, overlay)
+    first, second = tree.commits(made.fork, release)
+
+    judge(monkeypatch, lambda without: without == "nothing")
+    found = module.check(made, first)
+    assert found == {
+        "subject": tree.SUBJECTS[0],
+        "tree": tree.tree_name(made.fork, first),
+        "outcomes": "1 passed",
+        "failed_without": {
+            "all of it": ["test"],
+            "mark(logprobs, 0) (line 13)": ["test"],
+        },
+    }
+    assert [*module.check(made, second)["failed_without"]][1:] == ["pass (line 20)"]
+
+    for passes in (lambda it: it != "all of it", lambda it: it in ("a", "b")):
+        judge(monkeypatch, passes)
+        with pytest.raises(ForkError, match="where it must not"):
+            module.check(made, first)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "failed"), [("failed", ["test[1]"]), ("passed", [])]
+)
+def test_a_mutant_is_written_and_judged(
+    outcome: str,
+    failed: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = {"nodeid": "a.py::test[1]", "outcome": outcome, "when": "call"}
+    report |= {"longrepr": "E   why", "sections": []}
+    folder = tmp_path / "mutant-0"
+    folder.mkdir()
+
+    def finish(*_: Any) -> tuple[int, str]:
+        (tmp_path / "mutant-0.log").write_text(json.dumps(report))
+        return int(outcome == "failed"), "what pytest said"
+
+    monkeypatch.setattr(module, "finish", finish)
+
+    found = module._results(folder, {"a.py": b"mutant"}, "a statement")
+
+    assert module._failed(found) == failed
+    assert (folder / "a.py").read_bytes() == b"mutant"
+    said = capsys.readouterr().out
+    assert ("This must fail; pytest said:\nwhat pytest said" in said) == (not failed)
+    assert f"1 {outcome}" in said
+
+
+def test_a_mutant_that_could_not_be_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "finish", lambda *_: (4, "usage"))
+
+    with pytest.raises(ForkError, match="did not run:\nusage"):
+        module._results(tmp_path / "it", {}, "it")

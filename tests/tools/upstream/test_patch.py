@@ -15,7 +15,7 @@ from tools.fork.sampler import measure
 from tools.fork.settings import environment
 from tools.fork.source import tree
 from tools.fork.source.tree import Trees
-from tools.fork.upstream import checks, patch, pull_request
+from tools.fork.upstream import checks, description, patch
 
 NAME, ADDRESS = "Ada B. Coder", "ada@example.org"
 HOOKS = ["ruff-check....Passed"]
@@ -45,22 +45,27 @@ def made(
     return trees
 
 
-def test_the_patch_is_the_change_and_signed_off(
+def test_the_patches_are_the_change_and_signed_off(
     release: Release, made: Trees, tmp_path: Path
 ) -> None:
     target = tmp_path / "dist"
-    written, description = patch.make(release, made, tmp_path / "report", target)
-    again, _ = patch.make(release, made, tmp_path / "report", target)
+    written = patch.make(release, made, tmp_path / "report", target)
+    again = patch.make(release, made, tmp_path / "report", target)
 
-    assert again == written
-    assert sorted(target.iterdir()) == [written, description]
-    git(made.stock, "am", "--keep-non-patch", str(written))
+    assert again == written == sorted(target.iterdir())
+    assert [it.suffix for it in written] == [".md", ".patch"] * 2
+    git(made.stock, "am", "--keep-non-patch", *map(str, target.glob("*.patch")))
     assert tree.tree_name(made.stock) == tree.tree_name(made.fork)
     head = "--format=%an <%ae>|%s|%(trailers:key=Signed-off-by,valueonly)"
-    author, subject, signed = git(made.stock, "log", "-1", head).split("|")
-    assert author == signed.strip() == f"{NAME} <{ADDRESS}>"
-    assert subject == pull_request.FIRST.splitlines()[0]
-    assert "vllm/: 3 + 0; tests/: 1 + 0." in description.read_text()
+    log = git(made.stock, "log", "--reverse", head, f"{release.tag}..").split("\n\n")
+    for line, message in zip(log, description.messages(made.fork), strict=True):
+        author, subject, signed = line.split("|")
+        assert author == signed.strip() == f"{NAME} <{ADDRESS}>"
+        assert subject == message.splitlines()[0]
+    first, second = (it.read_text() for it in target.glob("*.md"))
+    assert "vllm/: 3 + 0; tests/:\n1 + 0." in first
+    assert "vllm/: 3 + 0; tests/:\n0 + 0." in second
+    assert first.splitlines()[0].removeprefix("# ") in second
 
 
 THEIR_SETTINGS = {
@@ -86,8 +91,8 @@ def test_the_patch_is_the_same_whatever_git_is_told(
     release: Release, sdist: Path, overlay: Path, made: Trees, tmp_path: Path
 ) -> None:
     def written() -> list[str]:
-        file, _ = patch.make(release, made, tmp_path / "report", tmp_path / "dist")
-        lines = file.read_text().splitlines()
+        files = patch.make(release, made, tmp_path / "report", tmp_path / "dist")
+        lines = "".join(it.read_text() for it in files).splitlines()
         return [it for it in lines if not it.startswith("Date: ")]
 
     expected = written()
@@ -123,10 +128,10 @@ def test_without_the_releases_torch_the_patch_is_written_all_the_same(
 
     monkeypatch.setattr(measure, "measure", refuse)
 
-    _, description = patch.make(release, made, tmp_path, tmp_path / "dist")
+    text, *_ = patch.make(release, made, tmp_path, tmp_path / "dist")
 
     assert "There is no such torch" in capsys.readouterr().out
-    assert "run `make patch RELEASE=9.9.9` first" in description.read_text()
+    assert "run `make patch RELEASE=9.9.9` first" in text.read_text()
 
 
 def test_without_an_identity(release: Release, made: Trees, tmp_path: Path) -> None:
@@ -183,39 +188,47 @@ def test_only_what_was_measured_of_this_change_is_told(tmp_path: Path) -> None:
         "vocabulary": 9,
         "variants": {"stock": run, "fork": run},
     }
-    failed = {"all of the change": ["test_it", "b"], "a line": ["test_it"]}
-    tests = {**demo, "fork": "3 passed", "failed without": failed}
+    failed = {"all of it": ["test_it", "b"], "a line": ["test_it"]}
+    of_it = {"tree": "1234", "outcomes": "3 passed", "failed_without": failed}
+    tests = {"tree": "5678", "torch": "2", "device": "cpu", "commits": [of_it]}
     (tmp_path / "demo.json").write_text(json.dumps(demo))
     (tmp_path / "test.json").write_text(json.dumps({**tests, "tree": "another"}))
 
-    text = pull_request.describe(release, pull_request.FIRST, tmp_path, "1234", CHANGED)
+    def describe(*trees: str, release: Release = release) -> str:
+        message = "[Perf] Title\n\nWhy.\n\nTested by a test.\n"
+        return description.describe(release, message, [tmp_path], trees, CHANGED)
+
+    text = describe("1234", "1234")
     assert "| 1 | 2.50 | 2.50 |" in text
     assert "run `make test RELEASE=9.9.9` first" in text
     assert "run `make test-upstream RELEASE=9.9.9` first" in text
     assert "3 passed" not in text
-    headings = [line for line in text.splitlines() if line.startswith("## ")]
-    assert headings[:3] == ["## Purpose", "## Test Plan", "## Test Result"]
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    names = ["Purpose", "Test Plan", "Test Result", "For the submitter to fill in"]
+    assert headings == ["# [Perf] Title", *(f"## {it}" for it in names)]
     assert text.count("**TO DO: ") == 2
 
     (tmp_path / "test.json").write_text(json.dumps(tests))
-    text = pull_request.describe(release, pull_request.FIRST, tmp_path, "1234", CHANGED)
-    assert "3 passed" in text
-    assert "Without the change 2 of them fail, such as `test_it`;" in text
-    assert "without any one of its 1 statements at least one does." in text
-    assert "vllm/: 3 + 1; tests/: 9 + 0." in text
-
-    release = Release("9.9.9", "2", {"vllm": ()})
-    text = pull_request.describe(release, pull_request.FIRST, tmp_path, "", CHANGED)
-    assert "run `make test RELEASE=9.9.9`, on a machine with a GPU, first" in text
+    text = describe("1234", "5678")
+    assert "2, cpu: 3 passed. Without the\nchange 2 of them fail, such as" in text
+    assert "any\none of its 1 statements at least one does." in text
+    assert "vllm/: 3 + 1; tests/:\n9 + 0." in text
+    assert "The engine" not in text
+    without_cpu = Release("9.9.9", "2", {"vllm": ()})
+    text = describe("0", "0", release=without_cpu)
+    assert "run `make test RELEASE=9.9.9` first, on a machine with a GPU." in text
 
 
 def test_a_release_with_marks_of_its_own_gets_a_follow_up(
     made: Trees, tmp_path: Path
 ) -> None:
-    assert pull_request.message(made.stock) == pull_request.FIRST
-
+    first = description.messages(made.stock)
     (made.stock / "vllm/v1/sample/sampler.py").write_text("mark_unbacked(x, 0)\n")
-    assert pull_request.message(made.stock) == pull_request.FOLLOW_UP
+
+    follow_up = description.messages(made.stock)
+    for ranks, ahead in (first, follow_up):
+        assert f'Follows "{ranks.splitlines()[0]}"' in " ".join(ahead.splitlines())
+    assert not {*first} & {*follow_up}
 
 
 def test_upstreams_hooks_come_from_the_package_index() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tools.fork import UPSTREAM_TEST, ForkError
 from tools.fork.apply import checkout, installed, show
+from tools.fork.model_runner import on_v1
 from tools.fork.program import run
 from tools.fork.program import show as in_full_view
 
@@ -139,3 +140,7 @@ def _out_of(found: installed.Installed) -> None:
 
 def _introduce(found: installed.Installed) -> None:
     print(f"vLLM {found.version} with torch {found.torch or '(none)'} in {found.site}")
+    print(
+        "The change is to the sampler of Model Runner V1. On a CPU without Triton all "
+        f"models run on that; on a GPU, in this release, {on_v1(found.version)}."
+    )

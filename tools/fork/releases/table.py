@@ -15,10 +15,10 @@ from tools.fork.bootstrap import ROOT
 from tools.fork.engine.serve import of_sampling
 from tools.fork.environment import build
 from tools.fork.markdown import table
+from tools.fork.model_runner import on_v1
 from tools.fork.outcomes import in_words
 from tools.fork.program import step
 from tools.fork.release import Release, all_described, described, reported, reports
-from tools.fork.releases import model_runner
 from tools.fork.sampler import measure
 from tools.fork.source.fetch import fetch
 from tools.fork.source.overlay import on_disk, woven
@@ -41,16 +41,14 @@ there too. "Engine" is what `make test RELEASE=<release>` and
 `make demo RELEASE=<release>` last reported on this machine; what keeps one from
 running on a CPU is said at its entry in `releases.toml`.
 
-"Run by V1" says who needs it on a GPU: the change is to the sampler of Model Runner V1,
-and V2 counts ranks with a kernel of its own. Named are the kinds of model, of
-{models}, that the release runs with V1 where Triton is and nothing is
-set, read from its source; *none* leaves those that fall back to V1 for what V2 lacks. A
-CPU without Triton runs all with V1.
+"On V1" says who needs it on a GPU: which models the release runs there on Model Runner
+V1, whose sampler the change is to, unless a setting says otherwise. V2 counts ranks
+with a kernel of its own. A CPU without Triton runs all models on V1.
 
 """
 _COLUMNS = (
-    *("vLLM", "torch", "run by V1"),
-    *("batch 2, then 1", "another vocabulary", "empty batch"),
+    *("vLLM", "torch", "on V1"),
+    *("batch 2, then 1", "then 8", "empty batch"),
     *("lines changed", "with the change", "the new test", "engine"),
 )
 
@@ -93,8 +91,7 @@ def show() -> None:
     said = [f"- {', '.join(versions)}: {note}" for note, versions in notes.items()]
     lines = [*table(_COLUMNS, rows), "", *said]
     print("\n".join(["", *lines]))
-    head = _HEAD.format(models=", ".join(model_runner.MODELS))
-    DOCUMENT.write_text(head + "\n".join(lines) + "\n")
+    DOCUMENT.write_text(_HEAD + "\n".join(lines) + "\n")
     print(f"\nThe table: {DOCUMENT.relative_to(ROOT)}")
 
 
@@ -141,7 +138,7 @@ def row(release: Release, tree: Woven, found: Json, engine: str) -> list[str]:
     return [
         release.version,
         found["stock"]["torch"],
-        model_runner.run_by_v1(tree.stock),
+        on_v1(release.version),
         *verdicts(found["stock"]["calls"]),
         tree.said if tree.fork else "does not fit",
         total(found["fork"]) if tree.fork else "",
@@ -151,7 +148,7 @@ def row(release: Release, tree: Woven, found: Json, engine: str) -> list[str]:
 
 
 def verdicts(calls: list[Json]) -> list[str]:
-    """Return what a second batch, another vocabulary and an empty batch each cause."""
+    """Return what a single row, more of them and an empty batch each cause."""
     return [
         "**crashes**" if it["error"] else "**recompiles**" if it["compiled"] else "ok"
         for it in calls[1:]
@@ -171,7 +168,7 @@ def engine_outcome(report: Path, tree: str) -> str:
     test, demo = (reported(report, name, tree) for name in ("test", "demo"))
     said = []
     if test:
-        said.append(f"test: {test['fork']}")
+        said.append(f"test: {test['commits'][-1]['outcomes']}")
     if demo:
         steps = {name: it["steps"] for name, it in demo["variants"].items()}
         compiled = [f"{name} {len([*of_sampling(it)])}" for name, it in steps.items()]

@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tools.fork.environment.install import run_under_torch
-from tools.fork.markdown import table
-from tools.fork.outcomes import in_words
 from tools.fork.release import Release, reported
 from tools.fork.sampler import observe, probe, stand_ins
 
-# Batch and vocabulary of the calls, in this order; the first is the model's vocabulary.
-CALLS = ((2, 151936), (1, 151936), (8, 32000), (0, 151936))
-STEPS = ("ahead", *(f"batch {batch}, vocabulary {size}" for batch, size in CALLS))
+# Batch and vocabulary of the calls, in this order.
+CALLS = ((2, 151936), (1, 151936), (8, 151936), (0, 151936))
+STEPS = ("ahead", *(f"batch {batch}" for batch, _ in CALLS))
 # What measures, and decides what comes out.
 _TOOLS = (stand_ins.__file__, observe.__file__, probe.__file__)
 
@@ -72,23 +70,14 @@ def _ask(release: Release, asked: Json, *options: str) -> Json:
     return found
 
 
-def lines(found: Json) -> Iterator[str]:
-    """Yield, for a person, what `measure` has found."""
+def steps(found: Json) -> Iterator[tuple[str, Json, Json]]:
+    """Yield by name what happened in each step, on stock and on the fork."""
     sides = [found["stock"], found["fork"]]
-    yield (
-        f"`Sampler.gather_logprobs`, torch {sides[0]['torch']}, {sides[0]['device']}, "
-        "the rest of vLLM replaced by stand-ins, nothing compiled before; seconds, and "
-        "how many graphs were compiled:"
-    )
-    yield ""
-    steps = [[it["ahead"], *it["calls"]] for it in sides]
-    rows = zip(STEPS, *(map(_cell, it) for it in steps), strict=True)
-    yield from table(("", "stock", "fork"), rows)
-    yield ""
-    yield f"The new test, there: {in_words(found['test'])}."
+    yield from zip(STEPS, *([it["ahead"], *it["calls"]] for it in sides), strict=True)
 
 
-def _cell(step: Json) -> str:
+def cell(step: Json) -> str:
+    """Return, for a person, how long a step took and what it compiled."""
     if step["error"]:
         # Dynamo goes on for several sentences.
         return f"**{step['error'].split('. ')[0]}**"

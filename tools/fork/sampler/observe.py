@@ -28,7 +28,14 @@ def forget(cache: "str | Path", device: str) -> None:
 
 def construct(modules: Modules, vocabulary: int, *arguments: Any) -> Any:
     """Construct a ``Sampler`` as the worker of a model with this vocabulary does."""
-    model = SimpleNamespace(runner_type="generate", get_vocab_size=lambda: vocabulary)
+    import torch
+
+    model = SimpleNamespace(
+        runner_type="generate",
+        # The one type whose padded rows no cast makes contiguous.
+        dtype=torch.float32,
+        get_vocab_size=lambda: vocabulary,
+    )
     with modules.config.set_current_vllm_config(SimpleNamespace(model_config=model)):
         return modules.sampler.Sampler(*arguments)
 

@@ -1,23 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weave the sources that fit a release into its files. Standard library only."""
+"""Weave the sources that fit a release into its files. Standard library only.
+
+The change goes upstream as two commits, and this module knows which definitions are
+left to the second.
+"""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
 from tools.fork import ForkError, bootstrap
+from tools.fork.source.cut import cut
 from tools.fork.source.weave import definitions, imports, weave
 
 Read = Callable[[str], bytes | None]
 
+_COMPILE_AHEAD = (
+    "Sampler.__init__",
+    "Sampler._compile_ahead",
+    "Sampler.sample",
+    "get_current_vllm_config_or_none",
+    "construct_sampler",
+    "logger",
+    "test_a_failure_is_one_line_of_warning",
+    "test_nothing_compiles_ahead_where_nothing_samples",
+    "test_nothing_compiles_ahead_where_warm_up_is_off",
+    "test_nothing_compiles_once_a_model_is_served",
+    "test_time_is_logged_only_if_something_was_compiled",
+)
+# By commit, in the order in which they go upstream, what is left to later ones.
+COMMITS: tuple[Collection[str], ...] = (_COMPILE_AHEAD, ())
+# What a port needs of a release, where no definition or import of its own tells.
+_ASKS = re.compile(r"^# Asks (\S+) for (\w+)\.$", re.MULTILINE)
 
-def woven(overlay: Path, read: Read) -> dict[str, bytes]:
+
+def woven(overlay: Path, read: Read, without: Collection[str] = ()) -> dict[str, bytes]:
     """Weave the overlay into files of upstream's.
 
     Args:
         overlay: The folder with our ``vllm/``, ``ports/`` and ``tests/v1/``.
         read: Returns, by path, a file as it is without our change or with it, or None.
+        without: The definitions to leave out, as one of COMMITS.
 
     Returns:
         By path, each file that our change touches, as it then reads.
@@ -25,9 +49,9 @@ def woven(overlay: Path, read: Read) -> dict[str, bytes]:
     Raises:
         ForkError: The change does not fit.
     """
-    folders, result = newest_that_fits(overlay, read)
+    folders, result = newest_that_fits(overlay, read, without)
     for name in {it for folder in folders for it in _sources(folder, "tests/v1")}:
-        result[name] = _woven_test(folders, name, read)
+        result[name] = _woven_test(folders, name, read, without)
     return {
         name: content
         for name, content in sorted(result.items())
@@ -36,7 +60,7 @@ def woven(overlay: Path, read: Read) -> dict[str, bytes]:
 
 
 def newest_that_fits(
-    overlay: Path, read: Read
+    overlay: Path, read: Read, without: Collection[str] = ()
 ) -> tuple[Sequence[Path], dict[str, bytes]]:
     """Weave the newest set of sparse sources that fits.
 
@@ -60,8 +84,9 @@ def newest_that_fits(
         folders = ports[pinned : at + 1] or [overlay, port]
         try:
             names = {it for folder in folders for it in _sources(folder)}
-            modules = {it: _woven_source(folders, it, read) for it in sorted(names)}
-            return folders, modules
+            return folders, {
+                it: _woven_source(folders, it, read, without) for it in sorted(names)
+            }
         except ForkError as error:
             misfits.append(f"{port.relative_to(overlay).as_posix()}/vllm: {error}")
     raise ForkError("\n    ".join(["None of our sources fits:", *misfits]))
@@ -73,14 +98,20 @@ def module_names(overlay: Path) -> list[str]:
     return sorted({name for folder in folders for name in _sources(folder)})
 
 
-def _woven_source(folders: Sequence[Path], name: str, read: Read) -> bytes:
+def _woven_source(
+    folders: Sequence[Path], name: str, read: Read, without: Collection[str]
+) -> bytes:
     """Weave what the folders have of one file; a later one's definitions go first."""
     woven = read(name)
     if woven is None:
         raise ForkError(f"upstream's {name} is gone; fit our sparse source to that.")
     sources = [it for it in (on_disk(folder, name) for folder in folders) if it]
     for at, ours in enumerate(sources):
+        for asked, wanted in _ASKS.findall(ours.decode()):
+            if wanted.encode() not in (read(asked) or b""):
+                raise ForkError(f"upstream's {asked} has no {wanted}.")
         later = set().union(*(definitions(it, name) for it in sources[at + 1 :]))
+        ours = _cut(ours, name, without)
         for module, imported in imports(ours, name):
             files = [f"{module}.py", f"{module}/__init__.py"]
             texts = [it for it in map(read, files) if it is not None]
@@ -91,13 +122,19 @@ def _woven_source(folders: Sequence[Path], name: str, read: Read) -> bytes:
     return woven
 
 
-def _woven_test(folders: Sequence[Path], name: str, read: Read) -> bytes:
+def _woven_test(
+    folders: Sequence[Path], name: str, read: Read, without: Collection[str]
+) -> bytes:
     """Weave what ports add to a test of upstream's; without one, ours goes as it is."""
     ours = on_disk(folders[0], name)
     ports = [it for it in folders[1:] if (it / name).exists()]
     if ours is not None and (not ports or read(name) in (None, ours)):
-        return ours
-    return _woven_source(ports, name, read)
+        return _cut(ours, name, without)
+    return _woven_source(ports, name, read, without)
+
+
+def _cut(ours: bytes, name: str, without: Collection[str]) -> bytes:
+    return cut(ours, name, definitions(ours, name) & {*without})
 
 
 def _sources(folder: Path, where: str = "vllm") -> list[str]:

@@ -2,7 +2,7 @@
 """Make the two source trees: the release with our change on top, and the release.
 
 git keeps them. In ``fork/`` the release is one commit with upstream's tag, and the
-change is one commit on top; ``stock/`` is a worktree at the tag.
+change is two commits on top; ``stock/`` is a worktree at the tag.
 """
 
 import shutil
@@ -16,10 +16,13 @@ from tools.fork.bootstrap import ROOT
 from tools.fork.program import Word, finish, run
 from tools.fork.release import Release
 from tools.fork.settings import GIT
-from tools.fork.source.overlay import woven
+from tools.fork.source.overlay import COMMITS, woven
 from tools.fork.source.unpack import unpack_sdist
 
-SUBJECT = "Compile the sampler before a request waits for it"
+SUBJECTS = (
+    "Count token ranks in one graph for every batch",
+    "Compile the sampler before a request waits for it",
+)
 _US = "fork@localhost"
 
 
@@ -51,7 +54,7 @@ def trees(release: Release) -> Trees:
 
 
 def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -> bool:
-    """Bring ``tree`` to the release with the overlay's change as one commit on top.
+    """Bring ``tree`` to the release with the overlay's change as commits on top.
 
     Edits found in the tree are kept with ``git stash``.
 
@@ -69,7 +72,8 @@ def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -
     """
     if not tree.exists():
         _commit_release(release, sdist, tree)
-    wanted = woven(overlay, partial(_committed, tree, release.tag))
+    read = partial(committed, tree, release.tag)
+    wanted = [woven(overlay, read, without) for without in COMMITS]
     (tree / ".git/index.lock").unlink(missing_ok=True)
     log = _git(tree, "log", "--format=%ae %s", f"{release.tag}..HEAD").splitlines()
     foreign = [it.partition(" ")[2] for it in log if not it.startswith(f"{_US} ")]
@@ -81,48 +85,72 @@ def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -
     stashed = bool(_git(tree, "status", "--porcelain", "--untracked-files=no"))
     if stashed:
         _git(tree, "stash", "push", "--message", "edits found by the build")
-    if {path: _committed(tree, "HEAD", path) for path in wanted} == wanted and (
-        touched(tree, release.tag) == sorted(wanted)
+    subjects = [it.partition(" ")[2] for it in reversed(log)]
+    if subjects == [*SUBJECTS] and all(
+        _holds(tree, release.tag, *it)
+        for it in zip(commits(tree, release), wanted, strict=True)
     ):
         return stashed
     _git(tree, "reset", "--quiet", "--hard", release.tag)
-    for name, content in wanted.items():
-        (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        (tree / name).write_bytes(content)
-    _git(tree, "add", "--force", "--", *wanted)
-    _git(tree, "commit", "--quiet", "--message", SUBJECT)
+    for subject, files in zip(SUBJECTS, wanted, strict=True):
+        for name, content in files.items():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).write_bytes(content)
+        _git(tree, "add", "--force", "--", *files)
+        _git(tree, "commit", "--quiet", "--message", subject)
     return stashed
 
 
-def touched(tree: Path, base: str) -> list[str]:
-    """Return the paths that our commit touches, sorted."""
-    return _git(tree, "diff", "--name-only", base, "HEAD").splitlines()
+def commits(tree: Path, release: Release) -> list[str]:
+    """Return git's names of the commits on top of a release, the oldest first."""
+    return _git(tree, "rev-list", "--reverse", f"{release.tag}..HEAD").split()
 
 
-def tree_name(tree: Path) -> str:
-    """Return git's name for the content of a tree's last commit."""
-    return _git(tree, "rev-parse", "HEAD^{tree}")
+def _holds(tree: Path, base: str, commit: str, files: Mapping[str, bytes]) -> bool:
+    """Tell whether a commit differs from ``base`` in just these files."""
+    there = {name: committed(tree, commit, name) for name in files}
+    return touched(tree, base, commit) == sorted(files) and there == files
 
 
-def sign(fork: Path, folder: Path, message: str, name: str, email: str) -> None:
-    """Make a worktree with our commit, but under a person's name and signed off.
+def touched(tree: Path, base: str, commit: str = "HEAD") -> list[str]:
+    """Return the paths in which a commit differs from an earlier one, sorted."""
+    return _git(tree, "diff", "--name-only", base, commit).splitlines()
 
-    What was changed in ``folder``, the worktree, is lost.
+
+def tree_name(tree: Path, commit: str = "HEAD") -> str:
+    """Return git's name for the content of a commit."""
+    return _git(tree, "rev-parse", f"{commit}^{{tree}}")
+
+
+def subject(tree: Path, commit: str) -> str:
+    """Return the first line of a commit's message."""
+    return _git(tree, "log", "-1", "--format=%s", commit)
+
+
+def sign(
+    trees: Trees, release: Release, messages: Sequence[str], name: str, email: str
+) -> None:
+    """Make our commits in the scratch tree under a person's name, signed off.
+
+    What was changed in that tree is lost.
 
     Raises:
         ForkError: git failed.
     """
-    make_worktree(fork, folder, "HEAD")
-    amend = ("commit", "--amend", "--quiet", "--reset-author", "--signoff")
-    _git(folder, *amend, "--message", message, env=_people(name, email))
+    make_worktree(trees.fork, trees.scratch, release.tag)
+    ours = commits(trees.fork, release)
+    who = _people(name, email)
+    for commit, message in zip(ours, messages, strict=True):
+        _git(trees.scratch, "cherry-pick", "--no-commit", commit)
+        signed = ("commit", "--quiet", "--signoff", "--message", message)
+        _git(trees.scratch, *signed, env=who)
 
 
-def format_patch(tree: Path, folder: Path) -> Path:
-    """Write a tree's last commit into ``folder``, as a mail; return the file."""
-    options = ("-1", "--zero-commit", "--no-signature", "--output-directory", folder)
-    _git(tree, "format-patch", *options)
-    (patch,) = folder.iterdir()
-    return patch
+def format_patches(tree: Path, base: str, folder: Path) -> list[Path]:
+    """Write the commits since ``base`` into ``folder``, as mails, in order."""
+    options = "--zero-commit", "--no-signature", "--output-directory", folder
+    printed = _git(tree, "format-patch", "--numbered", *options, base)
+    return [Path(it) for it in printed.split("\n")]
 
 
 def changed_lines(tree: Path, *between: Word) -> str:
@@ -138,8 +166,8 @@ def changed_lines(tree: Path, *between: Word) -> str:
     status, printed = finish(["git", "diff", "--numstat", *between], tree, GIT)
     if status not in (0, 1):  # 1: two folders that are not in git differ
         raise ForkError(f"git could not compare in {tree.name}/; it said:\n{printed}")
-    numbers = [line.split("\t")[:2] for line in printed.splitlines()]
-    added, removed = (sum(map(int, column)) for column in zip(*numbers, strict=True))
+    numbers = [line.split("\t") for line in printed.splitlines()]
+    added, removed = (sum(int(it[column]) for it in numbers) for column in (0, 1))
     return f"{added} + {removed}"
 
 
@@ -205,7 +233,7 @@ def _commit_release(release: Release, sdist: Path, tree: Path) -> None:
     partial.replace(tree)
 
 
-def _committed(tree: Path, commit: str, name: str) -> bytes | None:
+def committed(tree: Path, commit: str, name: str) -> bytes | None:
     """Return a file as a commit has it, or None."""
     blob = f"{commit}:{name}"
     if not _git(tree, "ls-tree", "--name-only", commit, "--", name):

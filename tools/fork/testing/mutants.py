@@ -1,70 +1,93 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Show that the upstream test needs every line of the change.
+"""Show that each commit passes its upstream test, and that this needs all of it.
 
-It must fail on the untouched release, and whenever one statement of ours is taken out.
+The test must fail on what was there before, and without any one statement of ours.
 """
 
 import ast
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 from tools.fork import UPSTREAM_TEST, ForkError
 from tools.fork.bootstrap import VENV
+from tools.fork.outcomes import Results, counts, read_report_log
 from tools.fork.program import Word, finish
-from tools.fork.release import Release
-from tools.fork.source.tree import Trees, make_worktree, share_built_files, touched
+from tools.fork.source.tree import (
+    Trees,
+    committed,
+    make_worktree,
+    share_built_files,
+    subject,
+    touched,
+    tree_name,
+)
 
-_EVERYTHING = "all of the change"
+Json = dict[str, Any]
+
+_NOTHING, _EVERYTHING = "nothing", "all of it"
 _WORKERS = min(4, len(os.sched_getaffinity(0)))
 # One thread each, and no trial programs for what the CPU can do: Inductor takes the
 # kernel's word for it. Neither changes how often something is compiled.
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_VEC_ISA_OK": "1"}
 
 
-def check(release: Release, trees: Trees) -> dict[str, list[str]]:
-    """Run the upstream test on stock and on each mutant, and print what failed.
+def check(trees: Trees, commit: str) -> Json:
+    """Run the upstream test of one commit, on it and without parts of it.
+
+    On the commit itself nothing may fail; without all of it, or without any one
+    statement that it adds, something must.
 
     Returns:
-        By what was taken out, the tests that failed; each time there must be some.
+        The commit's ``subject`` and ``tree``, the ``outcomes`` of its tests in words,
+        and in ``failed_without``, by what was taken out, the tests that failed.
 
     Raises:
-        ForkError: The test could not be run.
+        ForkError: The test could not be run, or it passes or fails where it must not.
     """
-    ours = touched(trees.fork, release.tag)
-    modules = [name for name in ours if "tests/" not in name]
-    woven, stock = (
-        {name: (tree / name).read_bytes() for name in modules}
-        for tree in (trees.fork, trees.stock)
+    with_it, before = (
+        modules(trees.fork, it, touched(trees.fork, f"{commit}~", commit))
+        for it in (commit, f"{commit}~")
     )
-    without = {_EVERYTHING: stock}
-    for name in modules:
-        for statement, mutant in mutants(woven[name], stock[name]):
-            without[statement] = {**woven, name: mutant}
+    without = {_NOTHING: with_it, _EVERYTHING: before}
+    for name in with_it:
+        for statement, mutant in mutants(with_it[name], before[name]):
+            without[statement] = {**with_it, name: mutant}
     free: SimpleQueue[Path] = SimpleQueue()
     for number in range(_WORKERS):
         folder = trees.scratch.with_name(f"mutant-{number}")
-        make_worktree(trees.fork, folder, "HEAD")
+        make_worktree(trees.fork, folder, commit)
         share_built_files(trees.fork, folder)
         free.put(folder)
 
-    def run(statement: str) -> list[str]:
+    def run(statement: str) -> Results:
         folder = free.get()
         try:
-            return _failing(folder, without[statement], statement)
+            return _results(folder, without[statement], statement)
         finally:
             free.put(folder)
 
-    print(
-        f"The upstream test on stock, then with one of our {len(without) - 1} "
-        f"statements taken out, {_WORKERS} at a time; each must fail:",
-        flush=True,
-    )
     with ThreadPoolExecutor(_WORKERS) as pool:
-        return dict(zip(without, pool.map(run, without), strict=True))
+        results = dict(zip(without, pool.map(run, without), strict=True))
+    failed = {name: _failed(found) for name, found in results.items()}
+    if failed.pop(_NOTHING) or not all(failed.values()):
+        raise ForkError("The upstream test passes or fails where it must not.")
+    return {
+        "subject": subject(trees.fork, commit),
+        "tree": tree_name(trees.fork, commit),
+        "outcomes": counts(results[_NOTHING]),
+        "failed_without": failed,
+    }
+
+
+def modules(tree: Path, commit: str, names: Collection[str]) -> dict[str, bytes]:
+    """Return by path what modules are in a commit; a test is none."""
+    found = {it: committed(tree, commit, it) for it in names if "tests/" not in it}
+    return {name: content for name, content in found.items() if content is not None}
 
 
 def mutants(woven: bytes, upstream: bytes) -> Iterator[tuple[str, bytes]]:
@@ -100,25 +123,31 @@ def _parts(module: bytes) -> Iterator[ast.stmt | ast.expr]:
             yield node
 
 
-def _failing(tree: Path, modules: Mapping[str, bytes], without: str) -> list[str]:
-    """Run the upstream test on other modules; print and return what fails."""
+def _results(tree: Path, modules: Mapping[str, bytes], without: str) -> Results:
+    """Run the upstream test on other modules; print what fails."""
     for name, content in modules.items():
         (tree / name).write_bytes(content)
-    options = ["-p", "no:asyncio", *([] if without == _EVERYTHING else ["-x"])]
+    log = tree.with_name(f"{tree.name}.log")
+    log.unlink(missing_ok=True)
+    stop = [] if without in (_NOTHING, _EVERYTHING) else ["-x"]
+    options = ["-q", "--tb=short", "-p", "no:asyncio", f"--report-log={log}", *stop]
     start = time.perf_counter()
     python: list[Word] = [VENV / "bin/python", "-m"]
-    pytest = [*python, "pytest", "-q", "--tb=no", "-rfE", *options]
     env = {**_ENVIRONMENT, "PYTHONPATH": str(tree)}
-    status, printed = finish([*pytest, UPSTREAM_TEST], tree, env)
+    status, printed = finish([*python, "pytest", *options, UPSTREAM_TEST], tree, env)
     if status not in (0, 1):
         raise ForkError(f"The upstream test did not run:\n{printed}")
-    failed = [
-        line.split(" - ")[0].split("::")[1]
-        for line in printed.splitlines()
-        if line.startswith(("FAILED", "ERROR"))
-    ]
+    found = read_report_log(log.read_text().splitlines())
     seconds = time.perf_counter() - start
-    verdict = "fails" if failed else "PASSES, so no test needs it"
-    lines = [f"  without {without}: {verdict} ({seconds:.0f} s)"]
+    failed = _failed(found)
+    lines = [f"  without {without}: {counts(found)} ({seconds:.0f} s)"]
+    if bool(failed) == (without == _NOTHING):
+        lines += [f"This must {'not ' if failed else ''}fail; pytest said:", printed]
     print("\n".join([*lines, *(f"      {test}" for test in failed)]), flush=True)
-    return failed
+    return found
+
+
+def _failed(results: Results) -> list[str]:
+    """Return the names of the tests that failed."""
+    wrong = ("failed", "error")
+    return [it.partition("::")[2] for it in results if results[it].outcome in wrong]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write the change as a patch that can be sent upstream, with its description."""
+"""Write the change as patches that can be sent upstream, with their descriptions."""
 
 import re
 import tempfile
@@ -13,12 +13,14 @@ from tools.fork.sampler import measure
 from tools.fork.source.tree import (
     Trees,
     changed_lines,
-    format_patch,
+    commits,
+    format_patches,
+    make_worktree,
     sign,
     touched,
     tree_name,
 )
-from tools.fork.upstream import checks, pull_request
+from tools.fork.upstream import checks, description
 
 _NO_IDENTITY = (
     "A patch needs your name, to be signed off; set it and run again:\n"
@@ -29,53 +31,75 @@ _NO_IDENTITY = (
 
 
 def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Path]:
-    """Write the patch and the pull request's text.
+    """Write each commit as a patch, and a description of it.
 
     Args:
-        release: What the patch is against.
+        release: What the patches are against.
         trees: Its trees.
         reports: The folder with what was measured of it.
-        target: The folder that gets both.
+        target: The folder that gets the files.
 
     Returns:
-        The two files.
+        The files, in order.
 
     Raises:
         ForkError: git knows no identity of the user's, a check of upstream's fails, or
-            ``target`` cannot be written. Then an earlier patch is left as it was.
+            ``target`` cannot be written. Then earlier patches are left as they were.
     """
     name, email = identity(ROOT)
-    message = pull_request.message(trees.stock)
-    sign(trees.fork, trees.scratch, message, name, email)
-    with step("upstream's own checks"):
-        files = touched(trees.scratch, release.tag)
-        config = trees.scratch.with_name("pre-commit.yaml")
-        hooks = checks.check(trees.scratch, files, config)
-    print("\n".join(f"    {hook}" for hook in hooks))
-    tree = tree_name(trees.scratch)
-    try:
-        with step(f"the sampler under torch {release.torch}, stock beside fork"):
-            measure.measure(release, trees.stock, trees.fork, tree, reports)
-    except ForkError as error:
-        print(f"not measured:\n{error}")
-    base = trees.scratch, release.tag, "HEAD"
-    changed = {it: changed_lines(*base, it) for it in ("vllm", "tests")}
-    text = pull_request.describe(release, message, reports, tree, changed)
+    messages = description.messages(trees.stock)
+    sign(trees, release, messages, name, email)
+    ours = commits(trees.scratch, release)
+    names = [tree_name(trees.scratch, it) for it in ours]
+    texts = []
+    for number, (commit, message) in enumerate(zip(ours, messages, strict=True), 1):
+        print(f"Commit {number}: {message.splitlines()[0]}")
+        _check(trees, commit)
+        # The first commit's sampler is another than the one that all reports are of.
+        of_it = reports if commit == ours[-1] else reports / f"commit-{number}"
+        _measure(release, trees, names[number - 1], of_it)
+        lines = {
+            it: changed_lines(trees.scratch, f"{commit}~", commit, it)
+            for it in ("vllm", "tests")
+        }
+        made = [names[number - 1], names[-1]]
+        text = description.describe(release, message, [of_it, reports], made, lines)
+        texts.append(text)
     try:
         target.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target, prefix=".partial-") as folder:
-            patch = format_patch(trees.scratch, Path(folder))
-            for earlier in target.glob("0001-*.patch"):
+            patches = format_patches(trees.scratch, release.tag, Path(folder))
+            for earlier in target.glob("000?-*"):
                 earlier.unlink()
-            patch = patch.replace(target / patch.name)
-        description = target / "PULL_REQUEST.md"
-        description.write_text(text)
+            written = [it.replace(target / it.name) for it in patches]
+        for patch, text in zip(patches, texts, strict=True):
+            written.append(target / patch.with_suffix(".md").name)
+            written[-1].write_text(text)
     except OSError as error:
         raise ForkError(
             f"{target} cannot be written ({error.strerror}); make it writable and run "
             "again."
         ) from error
-    return [patch, description]
+    return sorted(written)
+
+
+def _check(trees: Trees, commit: str) -> None:
+    """Run upstream's own checks on what a commit touches."""
+    make_worktree(trees.fork, trees.scratch, commit)
+    with step("upstream's own checks"):
+        files = touched(trees.scratch, f"{commit}~", commit)
+        config = trees.scratch.with_name("pre-commit.yaml")
+        hooks = checks.check(trees.scratch, files, config)
+    print("\n".join(f"    {hook}" for hook in hooks))
+
+
+def _measure(release: Release, trees: Trees, tree: str, reports: Path) -> None:
+    """Measure the sampler of the scratch tree, if its torch can be had."""
+    try:
+        with step(f"the sampler under torch {release.torch}, stock beside fork"):
+            measure.measure(release, trees.stock, trees.scratch, tree, reports)
+    except ForkError as error:
+        print(f"not measured:\n{error}")
 
 
 def identity(repository: Path) -> tuple[str, str]:

@@ -23,35 +23,38 @@ class Sampler(nn.Module):
     def _compile_ahead(self) -> None:
         """Compile for the model that is being served, before a request waits for it."""
         vllm_config = get_current_vllm_config_or_none()
-        model_config = vllm_config.model_config if vllm_config else None
-        if model_config is None or model_config.runner_type == "pooling":
+        if vllm_config is None or vllm_config.model_config is None:
             return
-        is_cpu = current_platform.is_cpu()
-        if not is_cpu and not current_platform.is_cuda_alike():
+        model_config = vllm_config.model_config
+        if model_config.runner_type == "pooling" or current_platform.is_out_of_tree():
             return
+        stats = torch._dynamo.utils.counters["stats"]
+        graphs = stats["unique_graphs"]
         start = time.perf_counter()
         try:
             # The model's own vocabulary: Inductor decides by its size.
-            shape = 2, model_config.get_vocab_size()
-            device = current_platform.device_type
-            logits = torch.zeros(shape, dtype=torch.float32, device=device)
-            if is_cpu:
-                # Graphs of their own, which draw from torch's generator: one row, more,
-                # and more of a padded vocabulary where no cast makes them contiguous.
-                padded = nn.functional.pad(logits, (0, 1))[:, :-1]
-                with torch.random.fork_rng(devices=()):
-                    for rows in (logits[:1], logits, padded):
-                        self.topk_topp_sampler(rows, {}, None, None)
-            # Last, for it leaves its marks on the logits.
+            vocab_size = model_config.get_vocab_size()
+            logits = torch.zeros(2, vocab_size, device=current_platform.device_type)
+            if current_platform.is_cpu():
+                # Random sampling has a graph for one row and one for more. Rows of a
+                # padded vocabulary have another where no cast makes them contiguous.
+                batches = [logits[:1], logits]
+                if model_config.dtype == torch.float32:
+                    batches.append(nn.functional.pad(logits, (0, 1))[:, :-1])
+                for batch in batches:
+                    self.topk_topp_sampler(batch, {}, None, None)
+            # Last, because it leaves its marks on the logits.
             self.gather_logprobs(logits, 0, logits.argmax(dim=-1))
-        except Exception:
-            logger.warning("Could not compile the sampler ahead", exc_info=True)
+        except Exception as error:
+            reason = str(error).partition("\n\n")[0].replace("\n", " ")
+            logger.warning(
+                "The sampler could not be compiled, so the first request will try: %s",
+                reason or type(error).__name__,
+            )
             return
-        logger.info(
-            "Compiling %s ahead took %.2f seconds",
-            "random sampling and token ranks" if is_cpu else "token ranks",
-            time.perf_counter() - start,
-        )
+        if stats["unique_graphs"] > graphs:
+            seconds = time.perf_counter() - start
+            logger.info_once("Compiling the sampler took %.2f seconds", seconds)
 
     def sample(*_: ...):
         ...
@@ -74,9 +77,9 @@ class Sampler(nn.Module):
         # which would): one graph for 0, 1 and more rows.
         if logprobs.stride(0) != logprobs.size(1):
             logprobs = logprobs.flatten().view(logprobs.shape)
-        torch._dynamo.decorators.mark_unbacked(logprobs, 0)
-        torch._dynamo.decorators.mark_unbacked(token_logprobs, 0)
-        torch._dynamo.maybe_mark_dynamic(logprobs, 1)
+        if not torch.compiler.is_compiling():
+            torch._dynamo.decorators.mark_unbacked(logprobs, 0)
+            torch._dynamo.decorators.mark_unbacked(token_logprobs, 0)
 
         token_ranks = batched_count_greater_than(logprobs, token_logprobs)
         ...

@@ -17,8 +17,10 @@ def test_gather_logprobs_no_recompile(*_: ...): ...
 
 
 @pytest.fixture
-def compilations():
+def num_graphs():
     """Tells how many graphs were compiled since the test began."""
+    if torch._dynamo.config.disable:
+        pytest.skip("torch.compile is disabled")
     torch._dynamo.reset()
     stats = torch._dynamo.utils.counters["stats"]
     before = stats["unique_graphs"]
@@ -26,50 +28,65 @@ def compilations():
     torch._dynamo.reset()
 
 
-@pytest.fixture(params=["own rows", "padded", "padded and cast"])
-def make_logprobs(request):
-    """Makes rows as a model does: if its vocabulary is padded, each is part of a wider
-    one. A cast gives all but a single row a stride of their own."""
-    padding = 0 if request.param == "own rows" else 13
-    dtype = torch.bfloat16 if request.param == "padded and cast" else torch.float32
-
-    @torch.inference_mode()
-    def make(batch_size, vocab_size=VOCAB_SIZE):
-        shape = batch_size, vocab_size + padding
-        wider = torch.randn(shape, dtype=dtype, device=DEVICE)
-        return wider[:, :vocab_size].float()
-
-    return make
+@pytest.fixture(
+    params=[(torch.float32, 0), (torch.float32, 13), (torch.bfloat16, 13)], ids=str
+)
+def model(request):
+    """The dtype of a model, and how many columns pad its vocabulary."""
+    return request.param
 
 
 @torch.inference_mode()
-def check_ranks(gather, logprobs, requested):
+def make_logits(model, batch_size):
+    """Make float32 logits as the sampler gets them, with ties.
+
+    Rows of a padded vocabulary are part of a wider tensor. A cast makes them
+    contiguous, except for a single row, which keeps its stride.
+    """
+    dtype, padding = model
+    shape = batch_size, VOCAB_SIZE + padding
+    logits = torch.randn(shape, device=DEVICE).mul(4).round().to(dtype)
+    return logits[:, :VOCAB_SIZE].to(torch.float32)
+
+
+@torch.inference_mode()
+def check_ranks(gather, logprobs, requested=3):
     token_ids = torch.arange(len(logprobs), device=DEVICE)
     values = logprobs.gather(-1, token_ids.unsqueeze(-1))
-    expected = (logprobs >= values).sum(-1)
+    expected_ranks = (logprobs >= values).sum(-1)
 
     ranks = gather(logprobs, requested, token_ids)[2]
 
-    assert torch.equal(ranks, expected)
+    assert ranks.dtype == torch.int64
+    assert torch.equal(ranks, expected_ranks)
 
 
-def construct_sampler(runner_type="generate"):
+@pytest.mark.parametrize(
+    "batch_sizes", [(1, 2, 8), (8, 1), (0, 1, 2), (2, 1, 0)], ids=str
+)
+def test_one_graph_for_every_batch(num_graphs, model, batch_sizes):
+    for batch_size in batch_sizes:
+        check_ranks(Sampler.gather_logprobs, make_logits(model, batch_size))
+
+    assert num_graphs() == 1
+
+
+def construct_sampler(dtype=torch.float32, runner_type="generate", warmup=True):
     """Construct it as a worker does, for a model that is about to be served."""
-    model_config = Mock(runner_type=runner_type)
-    # Inductor has other code for more than 4096.
+    model_config = Mock(dtype=dtype, runner_type=runner_type)
     model_config.get_vocab_size.return_value = VOCAB_SIZE
-    with set_current_vllm_config(Mock(model_config=model_config)):
+    kernel_config = Mock(enable_jit_warmup=warmup)
+    config = Mock(model_config=model_config, kernel_config=kernel_config)
+    with set_current_vllm_config(config):
         return Sampler()
 
 
-def test_nothing_compiles_once_a_model_is_served(compilations, make_logprobs):
-    random_state = torch.get_rng_state()
-    sampler = construct_sampler()
-    assert torch.equal(torch.get_rng_state(), random_state)
-    ahead = compilations()
-    assert ahead >= 1
+def test_nothing_compiles_once_a_model_is_served(num_graphs, model):
+    sampler = construct_sampler(model[0])
+    num_ahead = num_graphs()
+    assert num_ahead >= 1
 
-    for batch_size in (1, 2, 8, 1):
+    for batch_size in (1, 2, 8, 3, 1):
         metadata = Mock(
             all_greedy=False,
             all_random=True,
@@ -80,42 +97,47 @@ def test_nothing_compiles_once_a_model_is_served(compilations, make_logprobs):
             logitsprocs=Mock(argmax_invariant=()),
         )
         with torch.inference_mode():
-            sampler.sample(make_logprobs(batch_size), metadata)
-        check_ranks(sampler.gather_logprobs, make_logprobs(batch_size), 3)
+            sampler.sample(make_logits(model, batch_size), metadata)
+        check_ranks(sampler.gather_logprobs, make_logits(model, batch_size))
 
-    assert compilations() == ahead
-
-
-@pytest.mark.parametrize("batch_sizes", [(1, 2, 8), (2, 1, 0), (0, 1, 2)], ids=str)
-def test_one_compilation_for_all(compilations, make_logprobs, batch_sizes):
-    for batch_size in batch_sizes:
-        for vocab_size in (32, 50):
-            logprobs = make_logprobs(batch_size, vocab_size)
-            check_ranks(Sampler.gather_logprobs, logprobs, 3)
-
-    assert compilations() == 1
+    assert num_graphs() == num_ahead
 
 
-def test_nothing_compiles_ahead_where_nothing_samples(compilations, monkeypatch):
+def test_nothing_compiles_ahead_where_nothing_samples(num_graphs, monkeypatch):
     Sampler()
-    construct_sampler("pooling")
+    construct_sampler(runner_type="pooling")
     platform = Mock(device_type=DEVICE)
-    platform.is_cpu.return_value = platform.is_cuda_alike.return_value = False
+    platform.is_out_of_tree.return_value = True
     monkeypatch.setattr(sampler_module, "current_platform", platform)
     construct_sampler()
 
-    assert compilations() == 0
+    assert num_graphs() == 0
 
 
-def test_a_compilation_that_fails_ahead_is_a_warning(monkeypatch):
+@pytest.fixture
+def logger(monkeypatch):
     logger = Mock()
     monkeypatch.setattr(sampler_module, "logger", logger)
+    return logger
+
+
+def test_time_is_logged_only_if_something_was_compiled(num_graphs, logger):
     construct_sampler()
-    logger.info.assert_called_once()
+    logger.info_once.assert_called_once()
+    construct_sampler()
+    logger.info_once.assert_called_once()
     logger.warning.assert_not_called()
 
-    fails = Mock(side_effect=RuntimeError)
-    monkeypatch.setattr(sampler_module, "batched_count_greater_than", fails)
-    construct_sampler()
-    logger.info.assert_called_once()
+
+def test_a_failure_is_one_line_of_warning(num_graphs, logger, monkeypatch):
+    with monkeypatch.context() as patch:
+        fails = Mock(side_effect=RuntimeError("No compiler\nwas found\n\nHints"))
+        patch.setattr(sampler_module, "batched_count_greater_than", fails)
+        construct_sampler()
+
+    logger.info_once.assert_not_called()
     logger.warning.assert_called_once()
+    message, *args = logger.warning.call_args.args
+    assert "No compiler" in message % tuple(args)
+    assert "\n" not in message % tuple(args)
+    check_ranks(Sampler.gather_logprobs, make_logits((torch.float32, 0), batch_size=2))

@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: Copyright contributors to the vLLM project
+import torch
 import torch.nn as nn
 
 
 class Sampler(nn.Module):
-    # Nothing to change; but before this was so, upstream had no test of its own.
-    def gather_specific_token_logprobs(*_: ...): ...
+    def gather_logprobs(*_: ...):
+        ...
+        # One layout for a single row of a padded vocabulary and for more rows.
+        if logprobs.stride(0) != logprobs.size(1):
+            logprobs = logprobs.flatten().view(logprobs.shape)
+        torch._dynamo.decorators.mark_unbacked(logprobs, 0)
+        ...

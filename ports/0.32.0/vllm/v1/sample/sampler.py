@@ -17,20 +17,31 @@ class Sampler(nn.Module):
     def _compile_ahead(self) -> None:
         """Compile for the model that is being served, before a request waits for it."""
         vllm_config = get_current_vllm_config_or_none()
-        model_config = vllm_config.model_config if vllm_config else None
-        if model_config is None or model_config.runner_type == "pooling":
+        if vllm_config is None or vllm_config.model_config is None:
             return
-        if not current_platform.is_cpu() and not current_platform.is_cuda_alike():
+        model_config = vllm_config.model_config
+        if model_config.runner_type == "pooling" or current_platform.is_out_of_tree():
             return
+        if not vllm_config.kernel_config.enable_jit_warmup:
+            return
+        stats = torch._dynamo.utils.counters["stats"]
+        graphs = stats["unique_graphs"]
         start = time.perf_counter()
         try:
-            shape = 2, model_config.get_vocab_size()
-            device = current_platform.device_type
-            logprobs = torch.zeros(shape, dtype=torch.float32, device=device)
+            # The model's own vocabulary: Inductor decides by its size.
+            vocab_size = model_config.get_vocab_size()
+            logprobs = torch.zeros(2, vocab_size, device=current_platform.device_type)
             self.gather_logprobs(logprobs, 0, logprobs.argmax(dim=-1))
-            logger.info("Compiled token ranks in %.2f s", time.perf_counter() - start)
-        except Exception:
-            logger.warning("Could not compile token ranks ahead", exc_info=True)
+        except Exception as error:
+            reason = str(error).partition("\n\n")[0].replace("\n", " ")
+            logger.warning(
+                "Token ranks could not be compiled, so the first request will try: %s",
+                reason or type(error).__name__,
+            )
+            return
+        if stats["unique_graphs"] > graphs:
+            seconds = time.perf_counter() - start
+            logger.info_once("Compiling token ranks took %.2f seconds", seconds)
 
     def greedy_sample(*_: ...):
         ...

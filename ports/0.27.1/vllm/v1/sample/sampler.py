@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: Copyright contributors to the vLLM project
+# Asks vllm/config/kernel.py for enable_jit_warmup.
+import time
+
+import torch
+import torch.nn as nn
+
+
+class Sampler(nn.Module):
+    @torch.inference_mode()
+    def _compile_ahead(self) -> None:
+        """Compile for the model that is being served, before a request waits for it."""
+        vllm_config = get_current_vllm_config_or_none()
+        if vllm_config is None or vllm_config.model_config is None:
+            return
+        model_config = vllm_config.model_config
+        if model_config.runner_type == "pooling" or current_platform.is_out_of_tree():
+            return
+        if not vllm_config.kernel_config.enable_jit_warmup:
+            return
+        stats = torch._dynamo.utils.counters["stats"]
+        graphs = stats["unique_graphs"]
+        start = time.perf_counter()
+        try:
+            # The model's own vocabulary: Inductor decides by its size.
+            vocab_size = model_config.get_vocab_size()
+            logits = torch.zeros(2, vocab_size, device=current_platform.device_type)
+            if current_platform.is_cpu():
+                # Random sampling has a graph for one row and one for more. Rows of a
+                # padded vocabulary have another where no cast makes them contiguous.
+                batches = [logits[:1], logits]
+                if model_config.dtype == torch.float32:
+                    batches.append(nn.functional.pad(logits, (0, 1))[:, :-1])
+                for batch in batches:
+                    self.topk_topp_sampler(batch, {}, None, None)
+            # Last, because it leaves its marks on the logits.
+            self.gather_logprobs(logits, 0, logits.argmax(dim=-1))
+        except Exception as error:
+            reason = str(error).partition("\n\n")[0].replace("\n", " ")
+            logger.warning(
+                "The sampler could not be compiled, so the first request will try: %s",
+                reason or type(error).__name__,
+            )
+            return
+        if stats["unique_graphs"] > graphs:
+            seconds = time.perf_counter() - start
+            logger.info_once("Compiling the sampler took %.2f seconds", seconds)
