@@ -2,8 +2,11 @@
 # A thin front: each target is a command of tools/fork (python3 -m tools.fork --help).
 PYTHON ?= python3
 RELEASE ?=
-FORK = $(PYTHON) -m tools.fork $@
+# Here is where our packages are, whatever PYTHONSAFEPATH says.
+FORK = PYTHONSAFEPATH= $(PYTHON) -m tools.fork $@
 
+# One command at a time works in a checkout.
+.NOTPARALLEL:
 .PHONY: build demo test test-upstream bench lint patch apply releases python
 build demo test test-upstream lint patch: python
 	@$(FORK) $(if $(RELEASE),--release $(RELEASE))

@@ -12,7 +12,7 @@ from benchmarks.serving import model
 from benchmarks.variants import built, folder
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.engine.serve import settings
-from tools.fork.program import Word, run
+from tools.fork.program import Word, uv
 
 TRL = "1.6.0"
 STEPS = 12
@@ -57,12 +57,11 @@ def _packages() -> Path:
     is large, and the extensions of vLLM do not fit another.
     """
     target = ROOT / "build" / f"trl-{TRL}-{sys.implementation.cache_tag}"
-    uv: list[Word] = [VENV / "bin/uv", "pip"]
     python: list[Word] = ["-p", VENV / "bin/python"]
     failure = f"TRL {TRL} could not be installed; uv said:"
-    listed = run([*uv, "list", "--format=json", *python], failure)
+    listed = uv(failure, "pip", "list", "--format=json", *python)
     excludes = VENV / "excludes-trl.txt"
     excludes.write_text("\n".join(it["name"] for it in json.loads(listed)))
     options: list[Word] = ["--target", target, "--excludes", excludes]
-    run([*uv, "install", *python, *options, f"trl=={TRL}"], failure)
+    uv(failure, "pip", "install", *python, *options, f"trl=={TRL}")
     return target

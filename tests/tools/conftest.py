@@ -1,13 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The miniature release, served from a folder through pip's own options."""
+"""Nobody's settings; and the miniature release, served through pip's own options."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
 from fake_release import FILES, OVERLAY, VERSION, make_archive
 from tools.fork.release import Release
+from tools.fork.settings import environment
+
+
+@pytest.fixture(autouse=True)
+def nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in {*os.environ} - {*environment()}:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
 
 
 @pytest.fixture

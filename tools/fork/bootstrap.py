@@ -14,7 +14,9 @@ import sys
 import sysconfig
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tools.fork.settings import ROOT as ROOT
+from tools.fork.settings import environment, packages
+
 # The virtual environment, once this has been entered.
 VENV = Path(sys.prefix)
 # Not VLLM_...: vLLM warns of those that it does not know.
@@ -27,7 +29,7 @@ def enter(arguments: "list[str]", venv: Path) -> "str | None":
     Returns:
         None once inside; else, in a sentence, why not.
     """
-    problem = lock(ROOT / "build")
+    problem = problem_with_path(arguments[0], ROOT) or lock(ROOT / "build")
     if problem or Path(sys.prefix) == venv:
         return problem
     problem = _make_venv(venv)
@@ -55,11 +57,22 @@ def problem_with_python(
     )
 
 
+def problem_with_path(command: str, root: Path) -> "str | None":
+    """Return why a command cannot work in a checkout at ``root``, or None."""
+    if command == "lint" or not re.search(r"[\s'\"\\]", str(root)):
+        return None
+    return (
+        "torch.compile does not work in a folder with a space or quote in its path, "
+        f"which {root} has; move the checkout, then run this again. `make apply` works."
+    )
+
+
 def lock(folder: Path) -> "str | None":
     """Hold this checkout, by a file in ``folder``, until the process ends.
 
     Returns:
-        None if it is held; else, in a sentence, that another command holds it.
+        None if it is held, or cannot be, which is printed; else, in a sentence, that
+        another command holds it.
     """
     # Taken before exec, which keeps both the process and the lock, or by the command
     # that has started this one.
@@ -75,10 +88,13 @@ def lock(folder: Path) -> "str | None":
             "then run this one again."
         )
     except OSError as error:
-        return (
-            f"{error.filename} cannot be written ({error.strerror}); run this as the "
-            "user who owns the checkout."
-        )
+        if error.filename:
+            return (
+                f"{error.filename} cannot be written ({error.strerror}); run this as "
+                "the user who owns the checkout."
+            )
+        said = f"This file system cannot lock ({error.strerror})"
+        print(f"  {said}: run one command at a time in this checkout.", flush=True)
     os.set_inheritable(file, True)
     os.environ[_HOLDER] = str(os.getpid())
     return None
@@ -116,14 +132,16 @@ def _make_venv(venv: Path) -> "str | None":
     print(f"  {os.path.relpath(str(venv))}, with the tools ...", flush=True)
     if not (python.exists() and stamp.exists()):
         clear = [sys.executable, "-m", "venv", "--clear", str(venv)]
-        if subprocess.call(clear):
+        if subprocess.call(clear, env=environment()):
             return (
                 "The virtual environment could not be made; on Debian and Ubuntu it "
                 f"needs the package python{running}-venv."
             )
     pip = [str(python), "-m", "pip", "install", "-qq", "uv"]
     uv = [str(venv / "bin/uv"), "pip", "install", "--quiet", "--group", "dev"]
-    if subprocess.call(pip) or subprocess.call([*uv, "-p", str(python)], cwd=str(ROOT)):
+    env = environment(packages(str(python)))
+    programs = (pip, [*uv, "-p", str(python)])
+    if any(subprocess.call(it, cwd=str(ROOT), env=env) for it in programs):
         return (
             f"The tools could not be installed into {os.path.relpath(str(venv))}; "
             "check the network and `pip config list`, then run this again."

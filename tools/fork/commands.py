@@ -12,11 +12,13 @@ from tools.fork.environment import build
 from tools.fork.program import Word, show
 from tools.fork.release import MERGED, Release, described, of_release, reports
 from tools.fork.releases import table
+from tools.fork.settings import GIT, packages
 from tools.fork.testing import suite, upstream_tests
 from tools.fork.upstream import patch
 
 # No script beside it: those of a checkout that was moved name another Python.
 _PYTHON: tuple[Word, ...] = (VENV / "bin/python", "-m")
+_LINT = (*_PYTHON, "pre_commit", "run", "--all-files")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -26,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
         "demo": lambda it: demo.show(it, build.make(it), reports(it)),
         "test": lambda it: suite.run(it, reports(it)),
         "test-upstream": lambda it: upstream_tests.show(build.make(it), reports(it)),
-        "lint": lambda _: show([*_PYTHON, "pre_commit", "run", "--all-files"], ROOT),
+        "lint": lambda _: show(_LINT, ROOT, {**packages(sys.executable), **GIT}),
         "patch": _patch,
     }
     try:

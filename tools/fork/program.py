@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a program, and show the step it belongs to."""
 
-import os
 import subprocess
 import sys
 import threading
@@ -11,17 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tools.fork import ForkError
+from tools.fork.bootstrap import ROOT, VENV
+from tools.fork.settings import environment as environment
+from tools.fork.settings import packages
 
 Word = str | Path  # of a command line
 _PULSE = 20.0  # seconds without a sign of life
-
-# Set by git for its hooks, and by a make above us; they would misdirect a program. And
-# without byte code, importing torch takes seconds, also in each program that Inductor
-# starts to see what the CPU can do.
-_FOREIGN = (
-    *("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "MAKEFLAGS", "MAKELEVEL"),
-    "PYTHONDONTWRITEBYTECODE",
-)
 
 
 @contextmanager
@@ -85,6 +79,15 @@ def run(
     return done.stdout
 
 
+def uv(failure: str, *words: Word, env: Mapping[str, str] | None = None) -> bytes:
+    """Run uv as `run` does, on the index that pip is told of.
+
+    It runs in our folder, for its search for settings of a project ends there.
+    """
+    told = {**packages(sys.executable), **(env or {})}
+    return run([VENV / "bin/uv", *words], failure, ROOT, told)
+
+
 def finish(
     program: Sequence[Word], cwd: Path, env: Mapping[str, str]
 ) -> tuple[int, str]:
@@ -108,9 +111,3 @@ def show(
     """Run a program in full view and return its exit status."""
     sys.stdout.flush()
     return subprocess.run(program, cwd=cwd, env=environment(env)).returncode
-
-
-def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return our environment without what misdirects a program, and with ``more``."""
-    kept = {name: text for name, text in os.environ.items() if name not in _FOREIGN}
-    return {**kept, **(more or {})}

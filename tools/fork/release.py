@@ -11,6 +11,7 @@ from typing import Any
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
+from tools.fork.settings import environment, packages
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -134,5 +135,10 @@ def _compile(requirement: str, *options: str) -> str:
     """Return what uv makes of one requirement, without installing; "" if nothing."""
     program = [f"{sys.prefix}/bin/uv", "pip", "compile", "--quiet", "--no-annotate"]
     return subprocess.run(
-        [*program, *options, "-"], input=requirement, capture_output=True, text=True
+        [*program, *options, "-"],
+        input=requirement,
+        cwd=ROOT,
+        env=environment(packages(sys.executable)),
+        capture_output=True,
+        text=True,
     ).stdout

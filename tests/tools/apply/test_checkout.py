@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weaving into a checkout: all or nothing, once, and over nobody's work."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,16 @@ def test_twice_is_the_same_as_once(checkout: Path, overlay: Path) -> None:
     assert contents(checkout) == once
     assert b"        mark(logprobs, 0)\n" in once[checkout / MODULE]
     assert git(checkout, "log", "--format=%s") == "upstream"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_files_stay_whose_they_are(checkout: Path, overlay: Path) -> None:
+    os.chown(checkout / MODULE, 4242, 4243)
+
+    checkouts.apply(checkout, overlay)
+
+    found = (checkout / MODULE).stat()
+    assert (found.st_uid, found.st_gid) == (4242, 4243)
 
 
 def test_uncommitted_work_is_left_alone_unless_told_otherwise(

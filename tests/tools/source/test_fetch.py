@@ -79,6 +79,18 @@ def test_without_network_a_later_run_works(
     assert fetch(release, "sdist", tmp_path / "downloads") == first
 
 
+def test_without_pip_the_error_is_a_sentence(
+    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho $0: No module named pip >&2; exit 1\n")
+    python.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(python))
+
+    with pytest.raises(ForkError, match="this Python does not have: install pip"):
+        fetch(release, "sdist", tmp_path / "downloads")
+
+
 def test_a_release_that_the_index_lacks(release: Release, tmp_path: Path) -> None:
     missing = Release("8.8.8", release.torch, release.digests)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The trees: the release as one commit, ours on top, stock beside it."""
 
+import errno
 import os
 import signal
 from collections.abc import Callable
@@ -70,6 +71,26 @@ def test_stock_is_the_release_and_shares_what_was_built(
     assert (made.stock / MODULE).read_bytes() == SAMPLER
     assert (made.stock / "vllm/_C.so").samefile(made.fork / "vllm/_C.so")
     assert not git(made.stock, "status", "--porcelain")
+
+
+def test_where_there_are_no_hard_links_built_files_are_copied(
+    release: Release,
+    sdist: Path,
+    made: Trees,
+    overlay: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def link(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    tree.make_fork(release, sdist, made.fork, overlay)
+    (made.fork / "vllm/_C.so").write_bytes(b"compiled")
+    tree.make_worktree(made.fork, made.stock, release.tag)
+    monkeypatch.setattr("os.link", link)
+
+    tree.share_built_files(made.fork, made.stock)
+
+    assert (made.stock / "vllm/_C.so").read_bytes() == b"compiled"
 
 
 def test_twice_is_the_same_as_once(

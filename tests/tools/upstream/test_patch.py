@@ -2,6 +2,8 @@
 """The patch: signed off, checked, and the very change that is tested."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from fake_release import git
 from tools.fork import ForkError
 from tools.fork.release import Release
 from tools.fork.sampler import measure
+from tools.fork.settings import environment
 from tools.fork.source import tree
 from tools.fork.source.tree import Trees
 from tools.fork.upstream import checks, description, patch
@@ -29,7 +32,7 @@ def made(
 ) -> Trees:
     """The miniature release and fork; the user is known to git, and checks pass."""
     (tmp_path / "home").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "home/.gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setattr(patch, "ROOT", tmp_path)
     monkeypatch.setattr(checks, "check", lambda *_: HOOKS)
@@ -65,6 +68,54 @@ def test_the_patches_are_the_change_and_signed_off(
     assert first.splitlines()[0].removeprefix("# ") in second
 
 
+THEIR_SETTINGS = {
+    "diff.noprefix": "true",
+    "diff.external": "false",
+    "format.coverLetter": "true",
+    "format.signature": "Ada",
+    "format.subjectPrefix": "MINE",
+    "color.ui": "always",
+    "commit.gpgSign": "true",
+    "commit.template": "no-such-file",
+    "core.abbrev": "40",
+    "core.attributesFile": "attributes",
+    "core.autocrlf": "true",
+    "core.hooksPath": "hooks",
+    "init.templateDir": "template",
+    "log.showSignature": "true",
+    "status.showUntrackedFiles": "no",
+}
+
+
+def test_the_patch_is_the_same_whatever_git_is_told(
+    release: Release, sdist: Path, overlay: Path, made: Trees, tmp_path: Path
+) -> None:
+    def written() -> list[str]:
+        files = patch.make(release, made, tmp_path / "report", tmp_path / "dist")
+        lines = "".join(it.read_text() for it in files).splitlines()
+        return [it for it in lines if not it.startswith("Date: ")]
+
+    expected = written()
+    commit = git(made.fork, "rev-parse", "HEAD^{tree}")
+    hooks, template = tmp_path / "hooks", tmp_path / "template"
+    for hook in (hooks / "commit-msg", template / "hooks/commit-msg"):
+        hook.parent.mkdir(parents=True)
+        hook.write_text("#!/bin/sh\nexit 1\n")
+        hook.chmod(0o755)
+    (tmp_path / "attributes").write_text("*.py binary\n")
+    for name, value in THEIR_SETTINGS.items():
+        file = tmp_path / value
+        it = str(file) if file.exists() else value
+        git(tmp_path, "config", "--global", name, it)
+
+    shutil.rmtree(made.fork.parent)
+    tree.make_fork(release, sdist, made.fork, overlay)
+    tree.make_worktree(made.fork, made.stock, release.tag)
+
+    assert tree.tree_name(made.fork) == commit
+    assert written() == expected
+
+
 def test_without_the_releases_torch_the_patch_is_written_all_the_same(
     release: Release,
     made: Trees,
@@ -89,6 +140,17 @@ def test_without_an_identity(release: Release, made: Trees, tmp_path: Path) -> N
     with pytest.raises(ForkError, match=r"needs your name.*\n.*user\.name"):
         patch.make(release, made, tmp_path, tmp_path / "dist")
     assert not (tmp_path / "dist").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_the_identity_in_a_checkout_that_somebody_else_owns(tmp_path: Path) -> None:
+    git(tmp_path, "init")
+    git(tmp_path, "config", "user.name", NAME)
+    git(tmp_path, "config", "user.email", ADDRESS)
+    for path in (tmp_path, tmp_path / ".git"):
+        os.chown(path, 4242, 4242)
+
+    assert patch.identity(tmp_path) == (NAME, ADDRESS)
 
 
 def test_a_check_that_fails_leaves_the_earlier_patch(
@@ -190,6 +252,20 @@ def test_upstreams_hooks_come_from_the_package_index() -> None:
     assert second == mypy
     assert first["additional_dependencies"] == ["ruff==0.14.0"]
     assert first["args"] == ["--fix"]
+
+
+def test_nobody_skips_one_of_upstreams_checks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finish(program: list[str], cwd: Path, env: dict[str, str]) -> tuple[int, str]:
+        skipped = environment(env)["SKIP"]
+        return 0, f"mypy..{'Skipped' if skipped else 'Passed'}"
+
+    (tmp_path / ".pre-commit-config.yaml").write_text("repos: []\n")
+    monkeypatch.setenv("SKIP", "mypy")
+    monkeypatch.setattr(checks, "finish", finish)
+
+    assert checks.check(tmp_path, [], tmp_path / "config.yaml") == ["mypy..Passed"]
 
 
 @pytest.mark.parametrize(

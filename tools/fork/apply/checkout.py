@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weave the change into any checkout of vLLM, ready to commit."""
 
+import os
 import shutil
 from contextlib import suppress
 from functools import partial
@@ -54,6 +55,9 @@ def _write(contents: dict[Path, bytes]) -> None:
             unfinished[path].write_bytes(content)
             if path.exists():
                 shutil.copymode(path, unfinished[path])
+            owner = (path if path.exists() else path.parent).stat()
+            with suppress(PermissionError):  # root leaves each file to whose it was
+                os.chown(unfinished[path], owner.st_uid, owner.st_gid)
         for path in contents:
             unfinished[path].replace(path)
     except OSError as error:

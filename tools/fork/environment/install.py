@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tools.fork import ForkError
-from tools.fork.bootstrap import ROOT, VENV
-from tools.fork.program import Word, run, step
+from tools.fork.bootstrap import VENV
+from tools.fork.program import Word, run, step, uv
 from tools.fork.release import Release, build_requirements
 
 _STAMP = VENV / ".fork-installed"
@@ -25,7 +25,7 @@ def device() -> str:
     """Return ``cuda`` where an NVIDIA driver works, else ``cpu``."""
     try:
         done = subprocess.run(["nvidia-smi", "-L"], capture_output=True)
-    except FileNotFoundError:
+    except OSError:  # there is none, or a folder on PATH that may not be read
         return "cpu"
     return "cuda" if done.returncode == 0 and b"GPU" in done.stdout else "cpu"
 
@@ -59,15 +59,15 @@ def check_system() -> None:
 
 
 def check_git() -> None:
-    """Check for a git that knows what the trees are made with.
+    """Check for a git that knows what the trees are made with (GIT_CONFIG_GLOBAL).
 
     Raises:
         ForkError: There is none, or it is too old.
     """
-    wanted = "Install git 2.28 or newer (Debian, Ubuntu: apt install git) and run again"
+    wanted = "Install git 2.32 or newer (Debian, Ubuntu: apt install git) and run again"
     printed = run(["git", "--version"], f"{wanted}; git said:").decode()
     found = re.search(r"(\d+)\.(\d+)", printed)
-    if found and (int(found[1]), int(found[2])) < (2, 28):
+    if found and (int(found[1]), int(found[2])) < (2, 32):
         raise ForkError(f"This is {printed.strip()}. {wanted}.")
 
 
@@ -174,8 +174,7 @@ def install_editable(release: Release, tree: Path, wheel: Path) -> None:
 
 
 def _pip(failure: str, *options: Word, env: dict[str, str] | None = None) -> None:
-    uv: list[Word] = [VENV / "bin/uv", "pip", "install", "-p", VENV / "bin/python"]
-    run([*uv, *options], failure, env=env)
+    uv(failure, "pip", "install", "-p", VENV / "bin/python", *options, env=env)
 
 
 def run_under_torch(
@@ -200,7 +199,7 @@ def run_under_torch(
     Raises:
         ForkError: This torch cannot be had, or the module failed.
     """
-    uv: list[Word] = [VENV / "bin/uv", "run", "--quiet", "--no-project", "--isolated"]
+    alone = ["run", "--quiet", "--no-project", "--isolated"]
     wanted = (f"torch=={version}", "numpy", "packaging", *packages)
     options = ["--python", sys.executable, *(f"--with={it}" for it in wanted)]
-    return run([*uv, *options, "python", "-m", *program], failure, ROOT, env)
+    return uv(failure, *alone, *options, "python", "-m", *program, env=env)

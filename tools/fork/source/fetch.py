@@ -11,6 +11,7 @@ from pathlib import Path
 from tools.fork import ForkError
 from tools.fork.program import run
 from tools.fork.release import Release
+from tools.fork.settings import packages
 
 # Its setuptools is a stand-in: the release's setup.py, which needs torch, does not run.
 _BACKEND = Path(__file__).with_name("backend")
@@ -63,7 +64,7 @@ def _download(package: str, release: Release, kind: str, folder: Path) -> None:
     options = ["--require-hashes", only, ":all:", "--no-build-isolation"]
     program = [*pip, *options, "-r", str(requirements), "-d", str(folder)]
     path = [str(_BACKEND), *filter(None, [os.environ.get("PYTHONPATH")])]
-    env = {"PYTHONPATH": os.pathsep.join(path)}
+    env = {"PYTHONPATH": os.pathsep.join(path), **packages(sys.executable)}
     try:
         run(program, f"pip could not fetch {name}; it said:", env=env)
     except ForkError as error:
@@ -77,6 +78,11 @@ def _explain(name: str, said: str) -> ForkError:
             f"{name} was fetched but its sha256 digest is not the one in "
             "releases.toml: it is damaged or not the release. It was not opened; run "
             "again, and if it stays so, do not trust this package index."
+        )
+    if "No module named pip" in said:
+        return ForkError(
+            f"{name} is fetched with pip, which this Python does not have: install pip "
+            "and the rest of [build-system] in pyproject.toml, or build with isolation."
         )
     if "(from versions: none)" in said:
         return ForkError(

@@ -15,6 +15,7 @@ from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
 from tools.fork.program import Word, finish, run
 from tools.fork.release import Release
+from tools.fork.settings import GIT
 from tools.fork.source.overlay import COMMITS, woven
 from tools.fork.source.unpack import unpack_sdist
 
@@ -23,11 +24,6 @@ SUBJECTS = (
     "Compile the sampler before a request waits for it",
 )
 _US = "fork@localhost"
-# The trees are derived, so they depend on nobody's git settings or environment.
-_GIT = (
-    *("git", "-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null"),
-    *("-c", "commit.gpgSign=false", "-c", "tag.gpgSign=false"),
-)
 
 
 @dataclass(frozen=True)
@@ -142,18 +138,19 @@ def sign(
         ForkError: git failed.
     """
     make_worktree(trees.fork, trees.scratch, release.tag)
-    failure = "git could not sign off the commit; it said:"
     ours = commits(trees.fork, release)
+    who = _people(name, email)
     for commit, message in zip(ours, messages, strict=True):
         _git(trees.scratch, "cherry-pick", "--no-commit", commit)
-        program = [*_GIT, "commit", "--quiet", "--signoff", "--message", message]
-        run(program, failure, trees.scratch, _people(name, email))
+        signed = ("commit", "--quiet", "--signoff", "--message", message)
+        _git(trees.scratch, *signed, env=who)
 
 
 def format_patches(tree: Path, base: str, folder: Path) -> list[Path]:
     """Write the commits since ``base`` into ``folder``, as mails, in order."""
-    options = "--zero-commit", "--numbered", "--output-directory", folder
-    return [Path(it) for it in _git(tree, "format-patch", *options, base).split("\n")]
+    options = "--zero-commit", "--no-signature", "--output-directory", folder
+    printed = _git(tree, "format-patch", "--numbered", *options, base)
+    return [Path(it) for it in printed.split("\n")]
 
 
 def changed_lines(tree: Path, *between: Word) -> str:
@@ -166,7 +163,7 @@ def changed_lines(tree: Path, *between: Word) -> str:
     Raises:
         ForkError: git failed.
     """
-    status, printed = finish([*_GIT, "diff", "--numstat", *between], tree, {})
+    status, printed = finish(["git", "diff", "--numstat", *between], tree, GIT)
     if status not in (0, 1):  # 1: two folders that are not in git differ
         raise ForkError(f"git could not compare in {tree.name}/; it said:\n{printed}")
     numbers = [line.split("\t") for line in printed.splitlines()]
@@ -211,7 +208,10 @@ def share_built_files(fork: Path, folder: Path) -> None:
         link = folder / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
-        link.hardlink_to(fork / name)
+        try:
+            link.hardlink_to(fork / name)
+        except OSError:  # a file system without such links
+            shutil.copy2(fork / name, link)
 
 
 def _commit_release(release: Release, sdist: Path, tree: Path) -> None:
@@ -238,13 +238,13 @@ def committed(tree: Path, commit: str, name: str) -> bytes | None:
     blob = f"{commit}:{name}"
     if not _git(tree, "ls-tree", "--name-only", commit, "--", name):
         return None
-    return run([*_GIT, "cat-file", "blob", blob], f"git has no {blob}.", cwd=tree)
+    return run(["git", "cat-file", "blob", blob], f"git has no {blob}.", tree, GIT)
 
 
-def _git(tree: Path, *arguments: Word) -> str:
+def _git(tree: Path, *arguments: Word, env: Mapping[str, str] | None = None) -> str:
     what = f"git could not {arguments[0]} in {tree.name}/; it said:"
-    us = _people("vLLM fork", _US)
-    return run([*_GIT, *arguments], what, tree, us).decode().rstrip("\n")
+    who = env or _people("vLLM fork", _US)
+    return run(["git", *arguments], what, tree, {**GIT, **who}).decode().rstrip("\n")
 
 
 def _people(name: str, email: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the checks of upstream's own pre-commit configuration on what we touch."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from tools.fork import ForkError
 from tools.fork.bootstrap import VENV
 from tools.fork.program import Word, finish
+from tools.fork.settings import GIT, packages
 
 # The tools that pre-commit would clone from where they are developed, and that the
 # package index has too under the same version; the others look at no Python.
@@ -41,7 +43,9 @@ def check(tree: Path, files: Sequence[str], config: Path) -> list[str]:
     config.write_text(yaml.safe_dump(derived(theirs), sort_keys=False))
     program: list[Word] = [VENV / "bin/python", "-m", "pre_commit", "run"]
     options: list[Word] = ["--color", "never", "--config", config, "--files", *files]
-    status, printed = finish([*program, *options], tree, {})
+    # SKIP, a person's, would leave hooks out.
+    env = {**packages(sys.executable), **GIT, "SKIP": ""}
+    status, printed = finish([*program, *options], tree, env)
     hooks = [it for it in printed.splitlines() if it.endswith(("Passed", "Failed"))]
     failed = [it.partition(".")[0] for it in hooks if it.endswith("Failed")]
     if status or failed or not hooks:

@@ -108,7 +108,8 @@ def identity(repository: Path) -> tuple[str, str]:
     Raises:
         ForkError: It is not.
     """
-    git = ["git", "-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT"]
+    options = ("-c", "user.useConfigOnly=true", "-c", "safe.directory=*")
+    git = ["git", *options, "var", "GIT_COMMITTER_IDENT"]
     printed = run(git, _NO_IDENTITY, cwd=repository).decode()
     match = re.match(r"(.+) <(.+)> ", printed)
     if not match:

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Other people's settings: what programs see of them, and what they do with that."""
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tools.fork import program, settings
+from tools.fork.bootstrap import ROOT
+
+DROPPED = re.findall(
+    r"\w+",
+    "PYTHONSAFEPATH PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONOPTIMIZE PYTEST_ADDOPTS "
+    "PYTEST_PLUGINS PYTEST_DISABLE_PLUGIN_AUTOLOAD COVERAGE_RCFILE MAKEFLAGS MAKELEVEL "
+    "GIT_DIR GIT_INDEX_FILE GIT_EXTERNAL_DIFF GIT_TEMPLATE_DIR PIP_USER PIP_TARGET "
+    "PIP_PREFIX PIP_NO_DEPS UV_SYSTEM_PYTHON UV_TORCH_BACKEND UV_OVERRIDE UV_PROJECT",
+)
+KEPT = re.findall(
+    r"\w+",
+    "PYTHONPATH PIP_INDEX_URL PIP_NO_CACHE_DIR UV_INDEX_COMPANY_PASSWORD UV_CACHE_DIR "
+    "UV_CONFIG_FILE GIT_AUTHOR_NAME GIT_CONFIG_GLOBAL CXX PATH",
+)
+
+
+def test_what_programs_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*DROPPED, *KEPT):
+        monkeypatch.setenv(name, "theirs")
+
+    found = settings.environment({"PYTEST_ADDOPTS": "ours"})
+
+    assert found.pop("PYTEST_ADDOPTS") == "ours"
+    assert not {*DROPPED} & found.keys()
+    assert {found[name] for name in KEPT} == {"theirs"}
+
+
+@pytest.mark.parametrize("home", ["missing", "read-only"])
+def test_a_user_without_a_name_or_a_home(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+    monkeypatch.setattr(settings, "ROOT", tmp_path)
+    monkeypatch.setattr("os.access", lambda path, how: False)  # root may always
+    monkeypatch.setenv("HOME", str(tmp_path if home == "read-only" else "/nowhere"))
+
+    found = settings.environment()
+
+    moved = "XDG_CACHE_HOME" if home == "read-only" else "HOME"
+    assert found["USER"] == str(os.getuid())
+    assert found[moved] == str(tmp_path / "build/home")
+    assert {found["HOME"]} <= {str(tmp_path), found[moved]}
+    assert (tmp_path / "build/home").is_dir()
+
+
+def test_our_own_servers_are_not_behind_a_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("no_proxy", "example.org")
+
+    found = settings.environment()
+
+    assert found["no_proxy"] == found["NO_PROXY"] == "example.org,localhost,127.0.0.1"
+
+
+@pytest.fixture
+def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A pip.conf of somebody's, who has told pip and uv nothing else."""
+    for name in [it for it in os.environ if it.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    file = tmp_path / "pip.conf"
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path))
+    return file
+
+
+def test_uv_asks_where_pip_asks_and_nothing_is_installed_elsewhere(
+    pip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pip.write_text(
+        "[global]\nindex-url = file:///one\nuser = true\ntarget = /elsewhere\n"
+        "[install]\nfind-links =\n    /two\n    /three\nno-deps = true\n"
+    )
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "file:///four file:///five")
+
+    found = settings.packages(sys.executable)
+
+    assert found["PIP_CONFIG_FILE"] == os.devnull
+    assert found["PIP_INDEX_URL"] == found["UV_DEFAULT_INDEX"] == "file:///one"
+    assert found["UV_INDEX"] == "file:///four file:///five"
+    assert found["UV_FIND_LINKS"] == "/two,/three"
+    assert not {"PIP_USER", "PIP_TARGET", "PIP_NO_DEPS"} & found.keys()
+
+
+@pytest.mark.parametrize("where", ["a variable", "a file"])
+def test_a_uv_that_is_told_of_an_index_itself(
+    where: str, pip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pip.write_text("[global]\nindex-url = file:///one\n")
+    if where == "a file":
+        (pip.parent / "uv").mkdir()
+        (pip.parent / "uv/uv.toml").write_text('[[index]]\nurl = "file:///two"\n')
+    else:
+        monkeypatch.setenv("UV_INDEX_URL", "file:///two")
+
+    found = settings.packages(sys.executable)
+
+    assert not [it for it in found if it.startswith("UV_")]
+    assert found["PIP_INDEX_URL"] == "file:///one"
+
+
+def make_wheel(folder: Path, version: str) -> None:
+    folder.mkdir(exist_ok=True)
+    info = f"thing-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"thing-{version}-py3-none-any.whl", "w") as wheel:
+        head = f"Metadata-Version: 2.1\nName: thing\nVersion: {version}\n"
+        wheel.writestr(f"{info}/METADATA", head)
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+
+
+def test_uv_installs_from_there_what_no_project_around_us_overrides(
+    pip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("1", "2"):
+        make_wheel(tmp_path / "links", version)
+    links = f"find-links = {tmp_path / 'links'}\nextra-index-url = file:///one\n"
+    pip.write_text(f"[global]\nno-index = true\n{links}")
+    clone = tmp_path / "trainer/clone"
+    clone.mkdir(parents=True)
+    (clone / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
+    theirs = '[tool.uv]\noverride-dependencies = ["thing==1"]\n'
+    (clone.parent / "pyproject.toml").write_text(theirs)
+    monkeypatch.setattr(program, "ROOT", clone)
+    there = tmp_path / "there"
+
+    program.uv("", "pip", "install", "-p", sys.executable, "--target", there, "thing")
+
+    assert settings.packages(sys.executable)["UV_INDEX"] == ""
+    assert [it.name for it in there.glob("*.dist-info")] == ["thing-2.dist-info"]
+
+
+def test_make_runs_one_command_at_a_time_and_from_here(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    says = 'echo "begin $PYTHONSAFEPATH"; sleep 0.3; echo end'
+    python.write_text(f"#!/bin/sh\n{says}\n")
+    python.chmod(0o755)
+    env = {**os.environ, "PYTHONSAFEPATH": "1", "MAKEFLAGS": "-j2"}
+    make = ["make", "-s", "lint", "test", f"PYTHON={python}"]
+
+    done = subprocess.run(make, cwd=ROOT, env=env, capture_output=True, text=True)
+
+    assert done.stdout.splitlines() == ["begin ", "end"] * 2
