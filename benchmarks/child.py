@@ -15,16 +15,9 @@ from tools.fork.program import environment
 
 
 def call(module: str, request: dict[str, Any], env: dict[str, str], log: Path) -> Any:
-    """Call ``measure`` of a module of benchmarks in a fresh process.
+    """Return what ``measure`` of a module of benchmarks returns in a fresh process.
 
-    Args:
-        module: Its name in this package.
-        request: The arguments, which JSON must be able to hold.
-        env: What to add to the environment.
-        log: A file for what the process prints.
-
-    Returns:
-        What ``measure`` returned.
+    What the process prints goes into ``log``.
 
     Raises:
         ForkError: It failed.

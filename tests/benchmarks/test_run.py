@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run: its steps, its files, and the report that is made of them."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import measured
+from benchmarks import __main__ as command
+from benchmarks import child, parts
+from tools.fork import ForkError, documents
+
+RESULTS = documents.ROOT / documents.TEMPLATES / "results.md.jinja"
+
+
+def steps(wanted: list[str], quick: bool, folder: Path) -> list[parts.Step]:
+    return list(parts.Planner(quick, folder, folder).steps(wanted))
+
+
+def test_a_full_run_measures_everything(tmp_path: Path) -> None:
+    found = steps([*parts.PARTS], False, tmp_path)
+
+    kinds = ("compilations", "steady", "memory")
+    devices = {f"{kind}_{device}" for kind in kinds for device in ("cpu", "cuda")}
+    assert {it.file for it in found} == {*devices, "trainer", "server"}
+    assert len([it for it in found if it.file == "compilations_cpu"]) == 3
+    assert found[0].file == "trainer"  # what needs a network
+    assert [it.title for it in found if it.file == "server"] == [
+        f"the server, {variant}, {cache} cache"
+        for variant in ("stock", "fork")
+        for cache in ("cold", "warm")
+    ]
+
+    found = steps([*parts.PARTS], True, Path())
+    assert [it.title for it in found if it.file == "compilations_cpu"] == [
+        "compilations, stock, merged, fork, cpu"
+    ]
+    assert not {"trainer", "server"} & {it.file for it in found}
+
+
+def one_step(name: str, run: Any) -> parts.Step:
+    return parts.Step("cpu", name, "one", run)
+
+
+def test_an_interruption_leaves_no_file_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts.machine, "describe", dict)
+
+    def interrupt() -> Any:
+        raise KeyboardInterrupt
+
+    whole = [one_step("whole", lambda it=it: [it]) for it in (1, 2)]
+    part = [one_step("part", it) for it in (lambda: [3], interrupt)]
+
+    with pytest.raises(KeyboardInterrupt):
+        parts.run([*whole, *part], True, tmp_path)
+
+    (file,) = tmp_path.iterdir()
+    assert file.name == "whole.json"
+    assert json.loads(file.read_text()) == {
+        "command": ".venv/bin/python -m benchmarks cpu --quick",
+        "machine": {},
+        "results": [1, 2],
+        "problems": [],
+    }
+
+
+def test_nothing_is_measured_beside_another_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.setattr(command, "lock", lambda folder: f"{folder.name} is held.")
+
+    with pytest.raises(ForkError, match=r"^build is held\.$"):
+        command.main(["cpu"])
+
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[dict[str, list[Any]], list[str]], int]:
+    """The command, in a repository of its own, as if it measured what it is given."""
+    (tmp_path / documents.TEMPLATES).mkdir()
+    shutil.copy(RESULTS, tmp_path / documents.TEMPLATES)
+    (tmp_path / "docs").mkdir()
+    document = tmp_path / "docs/results.md"
+    document.write_text("<!-- figures: results -->\n<!-- end -->\n")
+
+    def run(found: dict[str, list[Any]], arguments: list[str]) -> int:
+        planned = [
+            one_step(name, lambda it=it: [it])
+            for name, its in found.items()
+            for it in its
+        ]
+        monkeypatch.setattr(parts.Planner, "steps", lambda *_: iter(planned))
+        return command.main(arguments)
+
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.setattr(command, "lock", lambda folder: None)
+    monkeypatch.setattr(parts.machine, "describe", lambda: measured.MACHINE)
+    return run
+
+
+def test_a_run_writes_figures_pictures_and_documents(run: Any, tmp_path: Path) -> None:
+    assert run(measured.results(), []) == 0
+
+    kept = documents.load(tmp_path / documents.FIGURES)
+    assert {name: it["results"] for name, it in kept.items()} == measured.results()
+    assert "# What the change saves" in (tmp_path / "docs/results.md").read_text()
+    drawn = {it.stem for it in (tmp_path / "docs").glob("*.png")}
+    assert drawn == {"trainer", "server"}
+    # What the hook looks at, pictures included.
+    assert [*documents.update(tmp_path)] == []
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_the_command_fails_on_the_counts_alone(
+    status: int, run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = measured.cells()
+    found[-1]["waiting"] = status
+
+    assert run({"compilations_cpu": found}, ["cpu", "--quick"]) == status
+
+    folder = tmp_path / "build/report/quick"
+    assert (folder / "compilations_cpu.json").exists()
+    assert "# What the change saves" in (folder / "results.md").read_text()
+    assert not (tmp_path / documents.FIGURES).exists()
+    printed = capsys.readouterr().out
+    assert ("expected was" in printed) == bool(status)
+    assert "The report: build/report/quick/results.md" in printed
+
+
+def test_problems_are_said_before_the_report_is_written(
+    run: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = measured.results()["server"]
+    found[0] |= {"failed": 1, "error": "Refused: no."}
+    monkeypatch.setattr(command.pictures, "draw", lambda *_: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        run({"server": found}, ["server"])
+
+    assert "The server failed 1 requests" in capsys.readouterr().out
+
+
+def report(found: dict[str, list[Any]]) -> str:
+    return documents.render(RESULTS, {"figures": measured.figures(found)})
+
+
+def test_the_report_says_what_was_measured() -> None:
+    text = report(measured.results())
+
+    for line in (
+        "| trainer: longest step | 11.25 s | 11.25 s | 11.25 s | 11.25 s |",
+        "| trainer: compilations after it | 2, 4.00 s | 2, 4.00 s | 0, 0.00 s |",
+        "losses and gradient norms are equal in all runs, number by number.",
+        "| server: first request | 3.50 s | 3.50 s | 3.50 s | 3.50 s |",
+        "| server: longest wait for a token | 3.00 s | 3.00 s | 3.00 s | 3.00 s |",
+        "| server: start-up | 40 s | 40 s | 40 s | 40 s |",
+        "| merged, `forward`, own, float32 | 2 | 9.25 s | 0 | 2 | 3 |",
+        "| fork, `forward`, own, float32 | 0 | 0.00 s | 4 | 1 | 0 |",
+        "| 8 | 10.0 µs | 1.00 (1.00 to 1.00) | 1.00 (1.00 to 1.00) |",
+        "8 x 1000, 32 MB: stock 0 MB, fork 0 MB, eager 3 MB\n",
+        "Not measured: it takes `.venv/bin/python -m benchmarks cuda`.",
+        "| `measure server` | A GPU, 2 cores, 2 threads | vLLM 1, torch 2, Python 3 |",
+        "| `measure steady_cpu` | A CPU, 2 cores",
+    ):
+        assert line in text
+
+
+def test_points_beside_stock_are_named() -> None:
+    runs = [measured.timed("forward", 1.0123e-5), measured.timed("gather_logprobs")]
+    runs += [{**measured.timed("forward", 0.98e-5), "rows": "padded"}]
+
+    text = report({**measured.results(), "steady_cpu": runs})
+
+    assert "| 1 | 1.01 | 1.00 | 0.98 |" in text
+    assert "Above 1.01 are 1 of 6 points, below 0.99 are 1;" in text
+    assert "- above: `forward`, 1 x 1000: 1.01 (1.01 to 1.01);" in text
+    assert "- below: `forward`, 1 x 1000, padded: 0.98 (0.98 to 0.98)." in text
+    assert "The ratio of the fork to merged is 0.49 to 0.51." in text
+
+
+def test_the_report_says_what_differs_failed_or_is_missing() -> None:
+    found = {name: measured.results()[name] for name in ("trainer", "server")}
+    found["trainer"][3]["steps"] = [
+        {**it, "loss": 9.0} for it in found["trainer"][0]["steps"]
+    ]
+    found["server"][0] |= {"failed": 1, "error": "Refused: no.", "first": None}
+
+    text = report(found)
+
+    assert "are equal in all" not in text
+    assert "**trainer: The trainer's loss on fork, warm is another" in text
+    assert "the first: Refused: no.**" in text
+    assert "| server: first request | fails | 3.50 s |" in text
+    assert text.count("Not measured: it takes") == 2
+    assert report({}).count("Not measured: it takes") == 2
+
+
+def test_a_measurement_runs_in_a_process_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "benchmarks"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "child.py").write_text(Path(child.__file__).read_text())
+    (package / "one.py").write_text(
+        "import os\n"
+        "def measure(number):\n"
+        "    os.system('echo $SAID')\n"
+        "    return {'half': 6 / number}\n"
+    )
+    monkeypatch.setattr(child, "ROOT", tmp_path)
+    monkeypatch.setenv("PYTHONPATH", ":".join(it for it in sys.path if it))
+    log = tmp_path / "log"
+
+    env = {"SAID": "noise"}
+    assert child.call("one", {"number": 2}, env, log) == {"half": 3.0}
+    assert log.read_text() == "noise\n"
+    with pytest.raises(ForkError, match="ZeroDivisionError"):
+        child.call("one", {"number": 0}, env, log)
