@@ -37,11 +37,10 @@ def main(arguments: list[str]) -> int:
     held = lock(ROOT / "build")
     if held:
         raise ForkError(held)
-    logs = ROOT / "build/report" / ("quick" if options.quick else "")
-    logs.mkdir(parents=True, exist_ok=True)
-    figures = logs if options.quick else ROOT / documents.FIGURES
+    figures = ROOT / ("build/report/quick" if options.quick else documents.FIGURES)
+    figures.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        planner = parts.Planner(options.quick, logs, Path(scratch))
+        planner = parts.Planner(options.quick, Path(scratch))
         planned = list(planner.steps([options.part] if options.part else _parts_here()))
         measured = parts.run(planned, options.quick, figures)
     problems = [it for content in measured.values() for it in content["problems"]]
@@ -49,10 +48,9 @@ def main(arguments: list[str]) -> int:
     print("\n".join(["", *problems]))
     if options.quick:
         template = ROOT / documents.TEMPLATES / "results.md.jinja"
-        (logs / "results.md").write_text(
-            documents.render(template, {"figures": measured})
-        )
-        print(f"The report: {(logs / 'results.md').relative_to(ROOT)}")
+        written = figures / "results.md"
+        written.write_text(documents.render(template, {"figures": measured}))
+        print(f"The report: {written.relative_to(ROOT)}")
     else:
         pictures.draw(figures, ROOT / "docs")
         print("\n".join([*documents.update(ROOT), "The report: docs/results.md"]))

@@ -36,12 +36,10 @@ class Planner:
 
     Attributes:
         quick: Whether to do only what shows that all is well.
-        logs: The folder for what the processes print.
-        scratch: An empty folder for the caches of compilers.
+        scratch: An empty folder, for the caches of compilers and what else is made.
     """
 
     quick: bool
-    logs: Path
     scratch: Path
 
     def steps(self, parts: list[str]) -> Iterator[Step]:
@@ -60,7 +58,7 @@ class Planner:
         for variant in SERVED:
             for cache in ("cold", "warm"):
                 title = f"the {part}, {variant}, {cache} cache"
-                run = partial(measure, variant, cache, self.scratch, self.logs)
+                run = partial(measure, variant, cache, self.scratch)
                 yield Step(part, part, title, run)
 
     def _compilations(self, device: str) -> Iterator[Step]:
@@ -91,9 +89,8 @@ class Planner:
         """Return a step that runs a module's ``measure`` with a cache folder."""
         name = f"{module}_{device}"
         env = {"TORCHINDUCTOR_CACHE_DIR": str(self.scratch / f"{device}-{cache}")}
-        log = self.logs / f"{name}.log"
         asked = {**asked, "device": device}
-        run = partial(child.call, f"sampler.{module}", asked, env, log)
+        run = partial(child.call, f"sampler.{module}", asked, env)
         return Step(device, name, f"{title}, {device}", run)
 
 

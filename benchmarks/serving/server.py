@@ -29,14 +29,13 @@ _PATIENCE = 600.0  # seconds for a server to be up
 Json = dict[str, Any]
 
 
-def measure(variant: str, cache: str, scratch: Path, logs: Path) -> list[Json]:
+def measure(variant: str, cache: str, scratch: Path) -> list[Json]:
     """Start a server, send it all requests, and stop it.
 
     Args:
         variant: Of those that are SERVED.
         cache: ``cold``, or ``warm``, after cold with the same scratch folder.
         scratch: Where the model and what is compiled are kept.
-        logs: Where the output of server and client is kept.
 
     Returns:
         One result: the variant, the cache, ``openai``, the client's version, the
@@ -49,16 +48,13 @@ def measure(variant: str, cache: str, scratch: Path, logs: Path) -> list[Json]:
     existing(VENV / "bin/vllm")
     tree = folder(variant)
     served = model.make(scratch / "model")
-    log = logs / f"server-{variant}-{cache}.log"
     with tempfile.TemporaryDirectory(dir=scratch) as traced:
         env = settings(tree, scratch / f"server-{variant}") | {"TORCH_TRACE": traced}
         start = time.time()
-        with _serving(served, env, log) as url:
+        with _serving(served, env, scratch / "server.log") as url:
             up = time.time()
             asked = {"url": url, "model": _NAME}
-            alone = {"NO_PROXY": "127.0.0.1"}
-            said = logs / f"server-{variant}-{cache}-client.log"
-            sent = child.call("serving.client", asked, alone, said)
+            sent = child.call("serving.client", asked, {"NO_PROXY": "127.0.0.1"})
         starts = [min(it["sent"] for it in wave) for wave in _waves(sent["requests"])]
         compilations = trace.compiled(Path(traced), tree, up, starts)
     shape = {"variant": variant, "cache": cache, "openai": sent["openai"]}
@@ -141,7 +137,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
                 return
         time.sleep(0.1)
     last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-    raise ForkError(f"The server did not start; {log} ends:\n{last}")
+    raise ForkError(f"The server did not start; it said:\n{last}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

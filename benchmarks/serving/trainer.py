@@ -21,7 +21,7 @@ STEPS = 12
 Json = dict[str, Any]
 
 
-def measure(variant: str, cache: str, scratch: Path, logs: Path) -> list[Json]:
+def measure(variant: str, cache: str, scratch: Path) -> list[Json]:
     """Train a small model; the arguments are as in `benchmarks.serving.server`.
 
     Returns:
@@ -34,7 +34,6 @@ def measure(variant: str, cache: str, scratch: Path, logs: Path) -> list[Json]:
     existing(VENV / "bin/vllm")
     tree = folder(variant)
     asked = {"folder": str(model.make(scratch / "model")), "steps": STEPS}
-    log = logs / f"trainer-{variant}-{cache}.log"
     with tempfile.TemporaryDirectory(dir=scratch) as traced:
         env = {
             **settings(tree, scratch / f"trainer-{variant}"),
@@ -43,7 +42,7 @@ def measure(variant: str, cache: str, scratch: Path, logs: Path) -> list[Json]:
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
             "TORCH_TRACE": traced,
         }
-        trained = child.call("serving.training", asked, env, log)
+        trained = child.call("serving.training", asked, env)
         up = trained.pop("up")
         starts = [it.pop("start") for it in trained["steps"]]
         compilations = trace.compiled(Path(traced), tree, up, starts)

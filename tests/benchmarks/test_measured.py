@@ -58,13 +58,8 @@ def test_requests_are_summarised_by_wave() -> None:
     assert [it["wait"] for it in found["waves"]] == [3.0, 0.75, 0.5, 0.5]
     assert (found["first"], found["alike"]) == (3.5, 1.0)
     assert (found["requests"], found["failed"], found["error"]) == (5, 0, None)
-
-
-def test_a_server_that_dies_early_has_no_first_request() -> None:
-    found = server.summarise([{**request(it, 1), "error": "No."} for it in range(2)])
-
-    assert (found["failed"], found["error"]) == (2, "No.")
-    assert (found["first"], found["alike"]) == (None, None)
+    failed = server.summarise([{**request(it, 1), "error": "No."} for it in range(2)])
+    assert (failed["failed"], failed["error"], failed["first"]) == (2, "No.", None)
 
 
 def test_only_the_sampling_step_after_start_up_is_in_the_trace(tmp_path: Path) -> None:
@@ -147,28 +142,15 @@ def test_what_is_not_shown_is_a_problem(
     assert problem in next(expected.problems(name, found))
 
 
-def test_training_that_differs_is_a_problem() -> None:
-    found = measured.results()["trainer"]
-    found[3]["steps"] = [*found[3]["steps"]]
-    found[3]["steps"][4] = {**found[3]["steps"][4], "loss": 0.5 + 1e-9}
-
-    assert [*expected.problems("trainer", found)] == [
-        "The trainer's loss on fork, warm is another than on stock, cold after step 4."
-    ]
-
-
 def test_each_variant_has_a_tree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside = Trees.inside
     monkeypatch.setattr(variants, "trees", lambda it: inside(tmp_path / it.version))
+
     with pytest.raises(ForkError, match=r"fork is missing; run `make bench"):
         variants.folder("fork")
     monkeypatch.setattr(variants, "existing", lambda path: path)
-
     found = {it: variants.folder(it) for it in variants.VARIANTS}
-
     assert found["fork"] != found["stock"] == found["eager"] == found["limit"]
     assert str(variants.VARIANTS["merged"].release) in found["merged"].parts
-    assert variants.COMPILED == ("stock", "merged", "fork")
-    assert variants.SERVED == ("stock", "fork")

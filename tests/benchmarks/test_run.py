@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run: its steps, its files, and the report that is made of them."""
 
-import json
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -18,12 +17,9 @@ from tools.fork import ForkError, documents
 RESULTS = documents.ROOT / documents.TEMPLATES / "results.md.jinja"
 
 
-def steps(wanted: list[str], quick: bool, folder: Path) -> list[parts.Step]:
-    return list(parts.Planner(quick, folder, folder).steps(wanted))
-
-
-def test_a_full_run_measures_everything(tmp_path: Path) -> None:
-    found = steps([*parts.PARTS], False, tmp_path)
+def test_a_full_run_measures_everything_and_a_quick_one_counts() -> None:
+    found = list(parts.Planner(False, Path()).steps([*parts.PARTS]))
+    quick = list(parts.Planner(True, Path()).steps([*parts.PARTS]))
 
     kinds = ("compilations", "steady", "memory")
     devices = {f"{kind}_{device}" for kind in kinds for device in ("cpu", "cuda")}
@@ -35,12 +31,8 @@ def test_a_full_run_measures_everything(tmp_path: Path) -> None:
         for variant in ("stock", "fork")
         for cache in ("cold", "warm")
     ]
-
-    found = steps([*parts.PARTS], True, Path())
-    assert [it.title for it in found if it.file == "compilations_cpu"] == [
-        "compilations, stock, merged, fork, cpu"
-    ]
-    assert not {"trainer", "server"} & {it.file for it in found}
+    assert quick[0].title == "compilations, stock, merged, fork, cpu"
+    assert not {"trainer", "server"} & {it.file for it in quick}
 
 
 def one_step(name: str, run: Any) -> parts.Step:
@@ -51,55 +43,29 @@ def test_an_interruption_leaves_no_file_in_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parts.machine, "describe", dict)
-
-    def interrupt() -> Any:
-        raise KeyboardInterrupt
-
-    whole = [one_step("whole", lambda it=it: [it]) for it in (1, 2)]
-    part = [one_step("part", it) for it in (lambda: [3], interrupt)]
+    interrupt = Mock(side_effect=KeyboardInterrupt)
+    steps = [one_step("whole", lambda it=it: [it]) for it in (1, 2)]
+    steps += [one_step("part", it) for it in (lambda: [3], interrupt)]
 
     with pytest.raises(KeyboardInterrupt):
-        parts.run([*whole, *part], True, tmp_path)
+        parts.run(steps, True, tmp_path)
 
-    (file,) = tmp_path.iterdir()
-    assert file.name == "whole.json"
-    assert json.loads(file.read_text()) == {
-        "command": ".venv/bin/python -m benchmarks cpu --quick",
-        "machine": {},
-        "results": [1, 2],
-        "problems": [],
-    }
-
-
-def test_nothing_is_measured_beside_another_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(command, "ROOT", tmp_path)
-    monkeypatch.setattr(command, "lock", lambda folder: f"{folder.name} is held.")
-
-    with pytest.raises(ForkError, match=r"^build is held\.$"):
-        command.main(["cpu"])
-
-    assert not [*tmp_path.iterdir()]
+    command = ".venv/bin/python -m benchmarks cpu --quick"
+    whole = {"command": command, "machine": {}, "results": [1, 2], "problems": []}
+    assert documents.load(tmp_path) == {"whole": whole}
 
 
 @pytest.fixture
-def run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[dict[str, list[Any]], list[str]], int]:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The command, in a repository of its own, as if it measured what it is given."""
     (tmp_path / documents.TEMPLATES).mkdir()
     shutil.copy(RESULTS, tmp_path / documents.TEMPLATES)
     (tmp_path / "docs").mkdir()
-    document = tmp_path / "docs/results.md"
-    document.write_text("<!-- figures: results -->\n<!-- end -->\n")
+    block = "<!-- figures: results -->\n<!-- end -->\n"
+    (tmp_path / "docs/results.md").write_text(block)
 
     def run(found: dict[str, list[Any]], arguments: list[str]) -> int:
-        planned = [
-            one_step(name, lambda it=it: [it])
-            for name, its in found.items()
-            for it in its
-        ]
+        planned = [one_step(name, lambda its=its: its) for name, its in found.items()]
         monkeypatch.setattr(parts.Planner, "steps", lambda *_: iter(planned))
         return command.main(arguments)
 
@@ -107,6 +73,17 @@ def run(
     monkeypatch.setattr(command, "lock", lambda folder: None)
     monkeypatch.setattr(parts.machine, "describe", lambda: measured.MACHINE)
     return run
+
+
+def test_nothing_is_measured_beside_another_command(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "lock", lambda folder: f"{folder.name} is held.")
+
+    with pytest.raises(ForkError, match=r"^build is held\.$"):
+        run(measured.results(), ["cpu"])
+
+    assert not (tmp_path / documents.FIGURES).exists()
 
 
 def test_a_run_writes_figures_pictures_and_documents(run: Any, tmp_path: Path) -> None:
@@ -192,15 +169,16 @@ def test_points_beside_stock_are_named() -> None:
 
 def test_the_report_says_what_differs_failed_or_is_missing() -> None:
     found = {name: measured.results()[name] for name in ("trainer", "server")}
-    found["trainer"][3]["steps"] = [
-        {**it, "loss": 9.0} for it in found["trainer"][0]["steps"]
-    ]
+    steps = found["trainer"][0]["steps"]
+    other = {**steps[4], "loss": 0.5 + 1e-9}
+    found["trainer"][3]["steps"] = [*steps[:4], other, *steps[5:]]
     found["server"][0] |= {"failed": 1, "error": "Refused: no.", "first": None}
 
     text = report(found)
 
     assert "are equal in all" not in text
-    assert "**trainer: The trainer's loss on fork, warm is another" in text
+    said = "loss on fork, warm is another than on stock, cold after step 4."
+    assert f"**trainer: The trainer's {said}**" in text
     assert "the first: Refused: no.**" in text
     assert "| server: first request | fails | 3.50 s |" in text
     assert text.count("Not measured: it takes") == 2
@@ -222,10 +200,7 @@ def test_a_measurement_runs_in_a_process_of_its_own(
     )
     monkeypatch.setattr(child, "ROOT", tmp_path)
     monkeypatch.setenv("PYTHONPATH", ":".join(it for it in sys.path if it))
-    log = tmp_path / "log"
 
-    env = {"SAID": "noise"}
-    assert child.call("one", {"number": 2}, env, log) == {"half": 3.0}
-    assert log.read_text() == "noise\n"
-    with pytest.raises(ForkError, match="ZeroDivisionError"):
-        child.call("one", {"number": 0}, env, log)
+    assert child.call("one", {"number": 2}, {"SAID": "noise"}) == {"half": 3.0}
+    with pytest.raises(ForkError, match=r"(?s)noise.*ZeroDivisionError"):
+        child.call("one", {"number": 0}, {"SAID": "noise"})
