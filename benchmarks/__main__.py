@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     figures.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         planner = parts.Planner(options.quick, Path(scratch))
-        planned = list(planner.steps([options.part] if options.part else _parts_here()))
+        planned = list(planner.steps(_wanted(options.part)))
         measured = parts.run(planned, options.quick, figures)
     problems = [it for content in measured.values() for it in content["problems"]]
     # Before the report, which they may be too much for.
@@ -57,10 +57,16 @@ def main(arguments: list[str]) -> int:
     return 1 if problems else 0
 
 
-def _parts_here() -> list[str]:
+def _wanted(part: str | None) -> list[str]:
+    if part not in (None, "cuda"):
+        return [part]
     import torch
 
-    return [it for it in parts.PARTS if it != "cuda" or torch.cuda.is_available()]
+    if torch.cuda.is_available():
+        return [part] if part else [*parts.PARTS]
+    if part:
+        raise ForkError("torch finds no GPU here; does `nvidia-smi`?")
+    return [it for it in parts.PARTS if it != "cuda"]
 
 
 if __name__ == "__main__":

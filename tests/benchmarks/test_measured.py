@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 
 import measured
-from benchmarks import expected, variants
+from benchmarks import expected
 from benchmarks.sampler import compilations, steady
 from benchmarks.serving import client, server, trace, trainer
 from measured import compiled
-from tools.fork import ForkError
-from tools.fork.source.tree import Trees
 
 
 def test_compilations_are_counted_ahead_and_in_calls() -> None:
@@ -140,17 +138,3 @@ def test_what_is_not_shown_is_a_problem(
     found[run] |= change
 
     assert problem in next(expected.problems(name, found))
-
-
-def test_each_variant_has_a_tree(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    inside = Trees.inside
-    monkeypatch.setattr(variants, "trees", lambda it: inside(tmp_path / it.version))
-
-    with pytest.raises(ForkError, match=r"fork is missing; run `make bench"):
-        variants.folder("fork")
-    monkeypatch.setattr(variants, "existing", lambda path: path)
-    found = {it: variants.folder(it) for it in variants.VARIANTS}
-    assert found["fork"] != found["stock"] == found["eager"] == found["limit"]
-    assert str(variants.VARIANTS["merged"].release) in found["merged"].parts
