@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _wanted(part: str | None) -> list[str]:
-    if part not in (None, "cuda"):
+    if part and part != "cuda":
         return [part]
     import torch
 
