@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks.variants import VARIANTS, calls, load, width
+from benchmarks.variants import COMPILED, VARIANTS, calls, load, width
 from tools.fork.sampler.observe import construct
 
 BATCHES = (1, 2, 4, 8, 16, 64, 256, 1024)
@@ -19,7 +19,7 @@ CASES = [
     *(("gather_logprobs", size, "own") for size in (32000, 151936)),
     ("op", 151936, "own"),
 ]
-_RATIOS = ("fork/stock", "fork/merged", "fork/limit")
+_COMPARED = ("stock", "merged", "limit")  # what the fork is a ratio to
 _SAMPLE = 2e-3  # seconds that one sample of the fastest variant takes, at least
 _ROUNDS = 5, 200  # at least and at most
 _QUEUED = 20  # calls that a sample on a GPU queues at most
@@ -52,7 +52,8 @@ def measure(
     with torch.inference_mode():
         wide = torch.randn(max(batches), width(vocabulary, rows), device=device)
         everything = wide[:, :vocabulary]
-        loaded = {it: load(it, device) for it in VARIANTS}
+        variants = VARIANTS if level == "op" else COMPILED  # the limit is the op's
+        loaded = {it: load(it, device) for it in variants}
         samplers = {name: construct(it, vocabulary) for name, it in loaded.items()}
         for batch in batches:
             timed = {
@@ -71,10 +72,10 @@ def summarise(samples: dict[str, list[float]]) -> Json:
     Args:
         samples: By variant the seconds of each round.
     """
-    pairs = {name: name.split("/") for name in _RATIOS}
     ratios = {
-        name: [a / b for a, b in zip(samples[top], samples[bottom], strict=True)]
-        for name, (top, bottom) in pairs.items()
+        f"fork/{it}": [a / b for a, b in zip(samples["fork"], samples[it], strict=True)]
+        for it in _COMPARED
+        if it in samples
     }
     return {
         "rounds": len(samples["fork"]),
