@@ -49,7 +49,8 @@ def main(arguments: list[str]) -> int:
     if options.quick:
         template = ROOT / documents.TEMPLATES / "results.md.jinja"
         written = figures / "results.md"
-        written.write_text(documents.render(template, {"figures": measured}))
+        text = documents.render(template, {"figures": measured})
+        written.write_text(text, "utf-8")
         print(f"The report: {written.relative_to(ROOT)}")
     else:
         pictures.draw(figures, ROOT / "docs")

@@ -89,11 +89,11 @@ def test_nothing_is_measured_beside_another_command(
 def test_a_run_writes_figures_pictures_and_documents(run: Any, tmp_path: Path) -> None:
     assert run(measured.results(), []) == 0
 
+    docs = tmp_path / "docs"
     kept = documents.load(tmp_path / documents.FIGURES)
     assert {name: it["results"] for name, it in kept.items()} == measured.results()
-    assert "# What the change saves" in (tmp_path / "docs/results.md").read_text()
-    drawn = {it.stem for it in (tmp_path / "docs").glob("*.png")}
-    assert drawn == {"trainer", "server"}
+    assert "# What the change saves" in (docs / "results.md").read_text("utf-8")
+    assert {it.stem for it in docs.glob("*.png")} == {"trainer", "server"}
     # What the hook looks at, pictures included.
     assert [*documents.update(tmp_path)] == []
 
@@ -109,7 +109,7 @@ def test_the_command_fails_on_the_counts_alone(
     assert run({"compilations_cpu": found}, ["cpu", "--quick"]) == 1
     assert "expected was none" in capsys.readouterr().out
     written = tmp_path / "build/report/quick/results.md"
-    assert "# What the change saves" in written.read_text()
+    assert "# What the change saves" in written.read_text("utf-8")
     assert not (tmp_path / documents.FIGURES).exists()
 
 

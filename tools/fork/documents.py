@@ -44,14 +44,15 @@ def render(template: Path, data: Json) -> str:
 
 def load(folder: Path) -> Json:
     """Return the content of each JSON file of a folder, by its name."""
-    return {it.stem: json.loads(it.read_text()) for it in sorted(folder.glob("*.json"))}
+    files = sorted(folder.glob("*.json"))
+    return {it.stem: json.loads(it.read_text("utf-8")) for it in files}
 
 
 def write(path: Path, content: Json) -> None:
     """Write figures, a line for each of their results, so that a diff can be read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [f"{json.dumps(key)}: {_lines(it)}" for key, it in content.items()]
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
 
 
 def _lines(value: Any) -> str:
@@ -82,10 +83,10 @@ def update(root: Path = ROOT) -> Iterator[str]:
         return f"{block[1]}{render(template, data)}{block[3]}"
 
     for document in sorted([*root.glob("*.md"), *root.glob("docs/*.md")]):
-        text = document.read_text()
+        text = document.read_text("utf-8")
         new = _BLOCK.sub(rendered, text)
         if new != text:
-            document.write_text(new)
+            document.write_text(new, "utf-8")
             yield f"{document.name} differed from its figures and was written anew."
     for template in sorted(root.glob(f"{TEMPLATES}/*.md.jinja")):
         name = template.name.removesuffix(".md.jinja")
