@@ -56,7 +56,7 @@ def write(path: Path, content: Json) -> None:
 
 
 def _lines(value: Any) -> str:
-    if not isinstance(value, list):
+    if not value or not isinstance(value, list):
         return json.dumps(value)
     return "[\n" + ",\n".join(map(json.dumps, value)) + "\n]"
 
