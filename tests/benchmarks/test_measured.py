@@ -101,7 +101,7 @@ def test_what_should_be_shown_is_no_problem() -> None:
     [
         (0, {"op": 4}, "stock compiled batched_count_greater_than 4 times in gather"),
         (2, {"crashes": 0}, "merged compiled batched_count_greater_than 2 times in ga"),
-        (4, {"op": 2}, "2 times in gather_logprobs and did not crash; expected were 1"),
+        (4, {"op": 1}, "1 times in gather_logprobs and did not crash; expected were 2"),
         (5, {"waiting": 1}, "fork compiled 1 times in calls of forward, rows own, flo"),
         (5, {"crashes": 1}, "with 1 crashes; expected was none of either."),
     ],

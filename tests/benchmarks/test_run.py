@@ -141,7 +141,7 @@ def test_the_report_says_what_was_measured() -> None:
         "| server: start-up | 40 s | 40 s | 40 s | 40 s |",
         "| trainer: steps from the third on, median | 6.75 s |",
         "| merged, `forward`, own, float32 | 2 | 9.25 s | 0 | 2 | 3 |",
-        "| fork, `forward`, own, float32 | 0 | 0.00 s | 4 | 1 | 0 |",
+        "| fork, `forward`, own, float32 | 0 | 0.00 s | 6 | 2 | 0 |",
         "| 8 | 10.0 µs | 1.00 (1.00 to 1.00) | 1.00 (1.00 to 1.00) |",
         "8 x 1000, 32 MB: stock 0 MB, fork 0 MB, eager 3 MB\n",
         "Not measured: it takes `.venv/bin/python -m benchmarks cuda`.",

@@ -103,11 +103,11 @@ def test_trl_leaves_the_environment_as_it_is(
 ) -> None:
     commands: list[list[str]] = []
 
-    def run(program: list[Any], failure: str) -> bytes:
-        commands.append([*map(str, program)])
+    def uv(failure: str, *words: Any) -> bytes:
+        commands.append([*map(str, words)])
         return b'[{"name": "torch", "version": "2"}, {"name": "vllm"}]'
 
-    monkeypatch.setattr(trainer, "run", run)
+    monkeypatch.setattr(trainer, "uv", uv)
     monkeypatch.setattr(trainer, "VENV", tmp_path)
 
     target = trainer._packages()
