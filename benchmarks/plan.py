@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import child, machine
+from benchmarks import child
 from benchmarks.sampler import split, steady
 from benchmarks.serving import engine, server, trainer
 from benchmarks.variants import COMPILED
+from tools.fork import machine
 from tools.fork.program import step
 
 PARTS = ("cpu", "cuda", "split", "engine", "trainer", "server")

@@ -4,14 +4,13 @@
 from pathlib import Path
 from typing import Any
 
-from benchmarks.variants import OF_MERGED, built, folder
+from benchmarks.variants import built, folder
 from tools.fork import bootstrap
 from tools.fork.engine import serve
 from tools.fork.engine.rollout import GROUPS
-from tools.fork.release import MERGED
 
 SERVED = ("stock", "fork")
-VARIANTS = (*SERVED, *OF_MERGED)
+VARIANTS = SERVED
 
 
 def measure(variant: str, logs: Path) -> list[dict[str, Any]]:
@@ -23,22 +22,17 @@ def measure(variant: str, logs: Path) -> list[dict[str, Any]]:
 
     Returns:
         One result: the variant, the seconds that loading took, and its groups, each
-        with its name, its compilations and ``times``: per request, when each token
-        came, in seconds after the group did.
+        with its name and its compilations.
 
     Raises:
         ForkError: vLLM is not installed, or the engine failed.
     """
     groups = list(GROUPS.values())
     tree = folder(variant)
-    # Its release has a torch of its own.
-    release = MERGED if variant in OF_MERGED else None
-    venv = bootstrap.environment_for("build", release)
-    built(venv / "bin/vllm", variant)
-    run = serve.run(variant, tree, serve.QWEN, groups, logs, quiet=True, venv=venv)
-    kept = ("compilations", "times")
+    built(bootstrap.VENV / "bin/vllm", variant)
+    (run,) = serve.run(variant, tree, [(serve.QWEN, groups)], logs, quiet=True)
     served = [
-        {"name": name, **{it: group[it] for it in kept}}
+        {"name": name, "compilations": group["compilations"]}
         for name, group in zip(GROUPS, run["groups"], strict=True)
     ]
     loaded = run["loaded"]["seconds"]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tools.fork.engine.process import compilations
+from tools.fork.sampler.observe import compilations
 
 GROUP = 8
 LONGEST = 32  # tokens of a completion

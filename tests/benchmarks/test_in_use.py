@@ -15,7 +15,7 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import plan, variants
 from benchmarks.report import document, in_use
-from benchmarks.serving import client, engine, server, trainer
+from benchmarks.serving import client, server, trainer
 from tools.fork import ForkError
 from tools.fork.release import MERGED
 from tools.fork.source.tree import Trees
@@ -301,18 +301,6 @@ def test_what_is_not_installed_is_said(
 
     with pytest.raises(ForkError, match=r"bin/vllm is missing.*`make build`"):
         part.measure("fork", "cold", tmp_path, tmp_path)
-
-
-def test_an_engine_that_is_not_installed_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    patch = monkeypatch.setattr
-    patch(engine, "folder", lambda variant: tmp_path)
-    patch(engine.bootstrap, "environment_for", lambda *_: tmp_path)
-
-    said = f"bin/vllm is missing.*`make build RELEASE={MERGED}`"
-    with pytest.raises(ForkError, match=said):
-        engine.measure("merged", tmp_path)
 
 
 def make_program(folder: Path, text: str) -> None:

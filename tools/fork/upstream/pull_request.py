@@ -7,8 +7,7 @@ from typing import Any
 
 from tools.fork import UPSTREAM_TEST
 from tools.fork.engine import demo
-from tools.fork.engine.serve import SAMPLING, of_sampling
-from tools.fork.markdown import table
+from tools.fork.engine.serve import SAMPLING
 from tools.fork.release import Release, reported
 from tools.fork.sampler import measure
 
@@ -136,23 +135,14 @@ def _tests(found: Json) -> Iterator[str]:
 
 def _engine(found: Json) -> Iterator[str]:
     yield (
-        f"The engine, torch {found['torch']}, {found['device']}, vocabulary "
-        f"{found['vocabulary']}, nothing compiled before; seconds per batch, and what "
-        "was compiled:"
+        f"The engine in its default mode, torch {found['torch']}, {found['device']}, "
+        f"vocabulary {found['vocabulary']}, nothing compiled before: how long loading "
+        "and each batch took, and what of sampling was compiled in it:"
     )
     yield ""
-    runs = [it["steps"] for it in found["variants"].values()]
-    yield from table(
-        ("batch", *found["variants"]),
-        ((row[0]["batch"], *map(_cell, row)) for row in zip(*runs, strict=True)),
-    )
+    yield from demo.rows(found)
     yield ""
     yield demo.summary(found)
-
-
-def _cell(step: Json) -> str:
-    names = [f"`{it['function']}`" for it in of_sampling([step])]
-    return ", ".join([f"{step['seconds']:.2f}", *names])
 
 
 def _upstream_tests(found: Json) -> Iterator[str]:
