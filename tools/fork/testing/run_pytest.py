@@ -27,12 +27,12 @@ def run(
         tests: Modules or nodeids, and options of pytest's.
         tree: The source tree, which is the working directory.
         env: What to add to the environment.
-        log: The file that what pytest prints is added to.
+        log: What pytest prints is added to this file.
         patience: The seconds that it may take; any if None.
 
     Returns:
-        By nodeid the outcome, as `tools.fork.outcomes` has them. Where pytest was
-        stopped or crashed, the test that it was at, or the one before, is an error.
+        What `read_report_log` does. Where pytest was stopped or crashed, the test that
+        it was at, or the one before, is an error.
     """
     with tempfile.TemporaryDirectory() as folder, log.open("a") as printed:
         report = Path(folder, "log")

@@ -50,7 +50,7 @@ def show(trees: Trees, report: Path) -> int:
         ForkError: No test passed, so nothing was compared.
     """
     report.mkdir(parents=True, exist_ok=True)
-    with step(f"{len(hub.MODELS)} small random models in {_MODELS}/"):
+    with step(f"small random models in {_MODELS}/"):
         hub.make_hub(ROOT / _MODELS, sorted(_texts(trees.stock)))
     sides = {"stock": trees.stock, "fork": trees.fork}
     found = _run_all(sides, report)
