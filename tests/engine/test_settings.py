@@ -34,4 +34,4 @@ def test_without_a_compiler_nothing_is_said_of_compiling(
     assert list(serve.of_sampling([run["loaded"], *run["groups"]])) == []
     assert [it["batch"] for it in run["groups"]] == [1, 2, 1]
     printed = (engine.logs / "engine-fork.log").read_text().splitlines()
-    assert [it for it in printed if "sampler.py" in it] == []
+    assert [it for it in printed if "[sampler.py:" in it] == []

@@ -2,7 +2,6 @@
 """Draw the demo's report: the time to load, and that of each batch."""
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +38,16 @@ def draw(report: Path, path: Path) -> None:
         layout="constrained",
     )
     for (left, right), (variant, run) in zip(axes, variants.items(), strict=True):
-        ahead = sum(it["seconds"] for it in run["loaded"]["compilations"])
-        _bar(left, 0, run["loaded"]["seconds"], [(ahead, _LOADING)], ".0f")
+        loaded, steps = run["loaded"], run["steps"]
+        ahead = sum(it["seconds"] for it in loaded["compilations"])
+        _bars(left, [loaded["seconds"]], [[(ahead, _LOADING)]], ".0f")
         left.text(0, ahead / 2, f"{ahead:.1f} s", ha="center", color="white")
-        for place, step in enumerate(run["steps"]):
-            waited = of_sampling([step])
-            parts = [(it["seconds"], colours[it["function"]]) for it in waited]
-            _bar(right, place, step["seconds"], parts, ".2f")
-        lost = [it["seconds"] for it in of_sampling(run["steps"])]
+        parts = [
+            [(it["seconds"], colours[it["function"]]) for it in of_sampling([step])]
+            for step in steps
+        ]
+        _bars(right, [it["seconds"] for it in steps], parts, ".2f")
+        lost = [it["seconds"] for it in of_sampling(steps)]
         said = f"{len(lost)} compilations, {sum(lost):.1f} s, while requests wait"
         right.set_title(f"{variant}: {said}", fontweight="bold")
         left.set_ylabel(f"{variant}: seconds", fontweight="bold")
@@ -62,7 +63,9 @@ def draw(report: Path, path: Path) -> None:
         *(Patch(color=it, label=f"compiling {name}") for name, it in colours.items()),
         Patch(color=_OTHER, label="all else"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=9
+    )
     figure.suptitle(
         f"vLLM {result['release']} in its default mode, nothing compiled before; "
         f"torch {result['torch']},\nvocabulary {result['vocabulary']}, "
@@ -73,23 +76,19 @@ def draw(report: Path, path: Path) -> None:
     plots.close(figure)
 
 
-def _bar(
-    axis: Any, place: int, seconds: float, parts: Iterable[tuple[float, str]], form: str
+def _bars(
+    axis: Any, seconds: list[float], parts: list[list[tuple[float, str]]], form: str
 ) -> None:
-    """Draw a bar of coloured parts, from below, and the rest of the seconds on top."""
-    bottom = 0.0
-    for height, colour in parts:
-        axis.bar(place, height, 0.7, bottom, color=colour)
-        bottom += height
-    axis.bar(place, seconds - bottom, 0.7, bottom, color=_OTHER)
-    axis.annotate(
-        f"{seconds:{form}} s",
-        (place, seconds),
-        (0, 3),
-        textcoords="offset points",
-        ha="center",
-        fontsize=9,
-    )
+    """Draw bars of coloured parts, from below, and the rest of the seconds on top."""
+    bottoms = [0.0] * len(seconds)
+    for place, compiled in enumerate(parts):
+        for height, colour in compiled:
+            axis.bar(place, height, 0.7, bottoms[place], color=colour)
+            bottoms[place] += height
+    rest = [whole - part for whole, part in zip(seconds, bottoms, strict=True)]
+    bars = axis.bar(range(len(rest)), rest, 0.7, bottoms, color=_OTHER)
+    labels = [f"{it:{form}} s" for it in seconds]
+    axis.bar_label(bars, labels, padding=2, fontsize=9)
 
 
 def pyplot() -> Any:
