@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import child, expected, machine
+from benchmarks import child, expected
 from benchmarks.sampler import steady
 from benchmarks.serving import server, trainer
 from benchmarks.variants import COMPILED, SERVED
-from tools.fork import documents
+from tools.fork import documents, machine
 from tools.fork.program import step
 
 # The trainer first, to fail early: TRL comes from the package index.
@@ -110,7 +110,7 @@ def run(planned: list[Step], quick: bool, figures: Path) -> Json:
         with step(f"{number} of {len(planned)}: {it.title}"):
             result = it.run()
         command = f".venv/bin/python -m benchmarks {it.part}{' --quick' * quick}"
-        head = {"command": command, "machine": described, "results": []}
+        head: Json = {"command": command, "machine": described, "results": []}
         content = files.setdefault(it.file, head)
         content["results"] += result
         # Only when whole: the report trusts what an interrupted run has left.

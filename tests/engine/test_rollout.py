@@ -1,36 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """A rollout as a trainer runs it, through the real engine, on stock and on the fork."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tools.fork.bootstrap import ROOT
 from tools.fork.engine import demo, serve
-from tools.fork.engine.rollout import GROUPS
-from tools.fork.release import described
-from tools.fork.source.tree import trees
+from tools.fork.engine.rollout import GROUPS, REQUEST
 
-RELEASE = described(os.environ.get("FORK_RELEASE"))
-# vLLM pads a vocabulary to a multiple of 64: not Qwen's of 151936, but GPT-2's.
-GPT2 = {**serve.QWEN, "vocabulary": 50257, "dtype": "bfloat16"}
-SETUPS = {
-    "a vocabulary as it is": serve.QWEN,
-    "a padded one": {**GPT2, "logprobs_mode": "raw_logits"},
+# vLLM pads a vocabulary to a multiple of 64: not Qwen's of 151936, but GPT-2's. Of a
+# prompt of 6 tokens, 4 at a time, the second part has the logprobs of one row.
+GPT2 = {
+    "vocabulary": 50257,
+    "dtype": "bfloat16",
+    "logprobs_mode": "raw_logits",
+    "max_logprobs": -1,
+    "max_num_batched_tokens": 4,
+    "max_num_seqs": 4,
 }
-SERVED = [*GROUPS.values(), *demo.GROUPS]
+SETUPS = {"a vocabulary as it is": serve.QWEN, "a padded one, in chunks": GPT2}
+ALL = {**REQUEST, "logprobs": -1, "prompt_logprobs": 3, "max_tokens": 2}
+SERVED = {
+    "a vocabulary as it is": [*GROUPS.values(), *demo.GROUPS],
+    "a padded one, in chunks": [*GROUPS.values(), [ALL], [ALL, ALL]],
+}
 
 
 @pytest.fixture(scope="module", params=SETUPS)
-def runs(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    made, logs = trees(RELEASE), tmp_path_factory.mktemp("logs")
-    setup, cache = SETUPS[request.param], ROOT / "build/cache/engine"
-    return {
-        variant: serve.run(variant, tree, setup, SERVED, Path(logs), cache)
-        for variant, tree in (("stock", made.stock), ("fork", made.fork))
-    }
+def runs(request: Any, engine: Any) -> Any:
+    served = [(SETUPS[request.param], SERVED[request.param])]
+    return {variant: engine(variant, served)[0] for variant in ("stock", "fork")}
 
 
 def test_the_fork_compiles_nothing_while_requests_wait(runs: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tools.fork import ForkError, bootstrap, cli, commands
+from tools.fork import bootstrap, cli, commands
 from tools.fork.engine import demo
 from tools.fork.engine import serve as serving
 from tools.fork.environment import build
@@ -55,48 +55,30 @@ def test_tests_that_need_no_build_come_first(
         assert not (tmp_path / "test.json").exists()
 
 
-@pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stand-in for the Python that runs the engine: the file of its script."""
-    python = tmp_path / "bin/python"
-    python.parent.mkdir()
-    python.touch(0o755)
-    monkeypatch.setattr(serving, "VENV", tmp_path)
-    return python
-
-
-def report(kind: str, **content: Any) -> str:
-    return f"echo '{json.dumps({kind: content})}'\n"
-
-
-def test_collects_what_the_engine_reports(engine: Path, tmp_path: Path) -> None:
-    loaded = {"seconds": 1.0, "torch": "2", "compilations": []}
-    of_sampling = {"function": "op", "file": f"{serving.SAMPLING}a.py"}
-    group = {"batch": 2, "seconds": 0.5, "compilations": [of_sampling]}
-    script = report("loaded", **loaded) + report("group", **group)
-    engine.write_text(
-        f"#!/bin/sh\ncat > {tmp_path}/told\necho $PYTHONPATH >&2\n{script}"
-    )
-
-    setup, logs = {"vocabulary": 9}, tmp_path / "logs"
-    found = serving.run("fork", tmp_path / "tree", setup, [[{"n": 1}]], logs)
-
-    assert found == {"loaded": loaded, "groups": [group]}
-    told = json.loads((tmp_path / "told").read_text())
-    assert told == {"setup": setup, "groups": [[{"n": 1}]]}
-    assert (logs / "engine-fork.log").read_text() == f"{tmp_path}/tree\n"
-
-
-@pytest.mark.parametrize("end", ["exit 3", "exit 0"])
-def test_an_engine_that_fails_or_stops_early(
-    engine: Path, tmp_path: Path, end: str
+def test_collects_what_the_engine_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine.write_text(f"#!/bin/sh\ncat > /dev/null\necho why >&2\n{end}\n")
+    loaded = [{"loaded": it, "seconds": 1.0, "compilations": []} for it in (0, 1)]
+    of_sampling = {"function": "op", "file": f"{serving.SAMPLING}a.py"}
+    group = {"model": 1, "batch": 2, "seconds": 0.5, "compilations": [of_sampling]}
+    asked: list[Any] = []
 
-    with pytest.raises(
-        ForkError, match=r"failed on stock; .*engine-stock\.log ends:\nwhy"
-    ):
-        serving.run("stock", tmp_path, {}, [[{}]], tmp_path)
+    def call(*arguments: Any) -> Any:
+        asked.append(arguments)
+        return iter([*loaded, group])
+
+    monkeypatch.setattr(serving.child, "call", call)
+    served: Any = [({"vocabulary": 9}, []), ({"vocabulary": 8}, [[{"n": 1}]])]
+
+    found = serving.run("fork", tmp_path / "tree", served, tmp_path / "logs")
+
+    ends = [[], [group]]
+    pairs = zip(loaded, ends, strict=True)
+    assert found == [{"loaded": it, "groups": groups} for it, groups in pairs]
+    ((_, _, told, env, log),) = asked
+    assert told == {"served": served}
+    assert env["PYTHONPATH"] == f"{tmp_path}/tree"
+    assert log == tmp_path / "logs/engine-fork.log"
 
 
 @pytest.mark.parametrize(("compiles", "status"), [(True, 0), (False, 1)])
@@ -110,21 +92,24 @@ def test_the_demo_succeeds_only_if_it_shows_something(
         "reason": "size",
     }
 
-    def run(variant: str, tree: Path, setup: Any, groups: Any, logs: Path) -> Any:
+    def run(variant: str, tree: Path, served: Any, logs: Path) -> Any:
+        ((_, groups),) = served
         stall = [compiled] if compiles and variant == "stock" else []
         done = [
             {"batch": len(it), "seconds": 1.0, "compilations": [], "outputs": []}
             for it in groups
         ]
         done[2]["compilations"] = stall
-        loaded = {"torch": "2", "device": "cpu", "seconds": 9.0}
-        return {"loaded": loaded, "groups": done}
+        loaded = {"device": "cpu", "seconds": 9.0, "compilations": []}
+        return [{"loaded": loaded, "groups": done}]
 
     (tmp_path / "report").mkdir()
     (tmp_path / "report/demo.json").write_text("{}")
     monkeypatch.setattr(serving, "run", run)
     monkeypatch.setattr(demo, "tree_name", lambda tree: "1234")
     monkeypatch.setattr(demo, "ROOT", tmp_path)
+    machine = {"torch": "2", "cores": 2, "cpu": "A CPU", "gpu": None, "date": "today"}
+    monkeypatch.setattr(demo.machine, "describe", lambda: machine)
     release = commands.described(None)
 
     assert demo.show(release, Trees(*[tmp_path] * 4), tmp_path / "report") == status

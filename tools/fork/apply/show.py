@@ -10,7 +10,7 @@ from typing import Any
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
-from tools.fork.program import run
+from tools.fork.program import Word, run
 
 BATCHES = (1, 2, 8)
 VOCABULARY = 151936
@@ -42,17 +42,18 @@ def lines(
         for name, content in before.items():
             (stock / name).write_bytes(content)
         calls = [[batch, VOCABULARY] for batch in BATCHES]
-        asked = {"before": [str(stock), calls], "after": [str(site), calls]}
-        program = [str(python), "-m", "tools.fork.sampler.probe", json.dumps(asked)]
+        sides = {"before": [str(stock), calls], "after": [str(site), calls]}
+        words: list[Word] = [python, "-m", "tools.fork.child"]
+        words += ["tools.fork.sampler.probe", json.dumps({"trees": sides})]
         try:
-            printed = run(program, "", ROOT, {"PYTHONPATH": str(ROOT)})
+            printed = run(words, "", ROOT, {"PYTHONPATH": str(ROOT)})
         except ForkError as error:
             last = str(error).strip().splitlines()[-1].strip()
             yield f"    could not be run here, so this is not shown: {last}"
             return
-    found: Json = json.loads(printed)
-    for when, it in found.items():
-        yield f"    {when:7} {_line(it)}"
+    for line in printed.splitlines():
+        for when, it in json.loads(line).items():
+            yield f"    {when:7} {_line(it)}"
 
 
 def _line(found: Json) -> str:

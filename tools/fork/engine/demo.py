@@ -2,16 +2,16 @@
 """Run the engine on stock and on the fork, and show where the time went."""
 
 import json
-import textwrap
 from collections.abc import Iterator
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from tools.fork import machine
 from tools.fork.bootstrap import ROOT
 from tools.fork.engine import picture, serve
-from tools.fork.engine.serve import of_sampling
-from tools.fork.release import Release
+from tools.fork.engine.serve import of_sampling, told
+from tools.fork.markdown import table
+from tools.fork.release import Release, described
 from tools.fork.source.tree import Trees, tree_name
 
 SETUP = serve.QWEN
@@ -20,15 +20,15 @@ _REQUEST = {"temperature": 1.0, "logprobs": 5, "max_tokens": 4, "ignore_eos": Tr
 _GREEDY = {**_REQUEST, "temperature": 0.0}
 # Drawn and greedy tokens, each batch of requests once the one before has ended.
 GROUPS = [*([_REQUEST] * batch for batch in BATCHES), [_GREEDY] * max(BATCHES)]
-_WIDTH = 48
 
 Json = dict[str, Any]
 
 
 def show(release: Release, trees: Trees, report: Path) -> int:
-    """Run both variants, print them side by side; write demo.png.
+    """Run both variants, and print them side by side.
 
-    If all is well, ``report`` gets demo.json, else there is none there afterwards.
+    If all is well, ``report`` gets demo.json and demo.png, else there are none there
+    afterwards.
 
     Returns:
         The exit status: 0 if stock compiles of the sampling step while requests wait,
@@ -37,27 +37,30 @@ def show(release: Release, trees: Trees, report: Path) -> int:
     Raises:
         ForkError: The engine failed.
     """
-    (report / "demo.json").unlink(missing_ok=True)
-    print("The engine, stock then fork, each with nothing compiled yet:")
-    runs = {
-        variant: serve.run(variant, tree, SETUP, GROUPS, report)
-        for variant, tree in (("stock", trees.stock), ("fork", trees.fork))
-    }
+    file, drawn = report / "demo.json", report / "demo.png"
+    for path in (file, drawn):
+        path.unlink(missing_ok=True)
+    print("The engine in vLLM's default mode, stock then fork, nothing compiled yet:")
+    runs = {}
+    for name, tree in (("stock", trees.stock), ("fork", trees.fork)):
+        (runs[name],) = serve.run(name, tree, [(SETUP, GROUPS)], report)
+    pinned = release == described(None)
     result = {
+        **machine.describe(),
         "release": release.version,
+        "command": "make demo" + ("" if pinned else f" RELEASE={release.version}"),
         "tree": tree_name(trees.fork),
-        "torch": runs["fork"]["loaded"]["torch"],
         "device": runs["fork"]["loaded"]["device"],
         "vocabulary": SETUP["vocabulary"],
         "variants": {name: _kept(run) for name, run in runs.items()},
     }
-    picture.draw(result, report / "demo.png")
-    print("\n" + "\n".join(table(result)) + "\n")
+    print("\n" + "\n".join(rows(result)) + "\n")
     problems = list(find_problems(runs))
     if problems:
         print("\n".join(problems))
         return 1
-    (report / "demo.json").write_text(json.dumps(result, indent=1) + "\n")
+    file.write_text(json.dumps(result, indent=1) + "\n")
+    picture.draw(file, drawn)
     print(summary(result))
     print(f"The report: {report.relative_to(ROOT)}/demo.json and demo.png")
     return 0
@@ -65,45 +68,33 @@ def show(release: Release, trees: Trees, report: Path) -> int:
 
 def _kept(run: Json) -> Json:
     kept = ("batch", "seconds", "compilations")
+    loaded = {name: run["loaded"][name] for name in kept[1:]}
     steps = [{name: it[name] for name in kept} for it in run["groups"]]
-    return {"loaded": run["loaded"]["seconds"], "steps": steps}
+    return {"loaded": loaded, "steps": steps}
 
 
-def table(result: Json) -> Iterator[str]:
-    """Yield the lines of a table: a step each, stock beside fork."""
-    variants = result["variants"]
-    yield "batch  " + "".join(f"{name:<{_WIDTH}}" for name in variants).rstrip()
-    loaded = [f"{it['loaded']:8.2f} s to load" for it in variants.values()]
-    yield f"       {''.join(f'{it:<{_WIDTH}}' for it in loaded)}".rstrip()
-    for steps in zip(*(run["steps"] for run in variants.values()), strict=True):
-        cells = [[f"{it['seconds']:8.2f} s", *_compiled(it)] for it in steps]
-        for number, lines in enumerate(zip_longest(*cells, fillvalue="")):
-            batch = "" if number else steps[0]["batch"]
-            yield f"{batch:>5}  {''.join(f'{it:<{_WIDTH}}' for it in lines)}".rstrip()
-
-
-def _compiled(step: Json) -> Iterator[str]:
-    for it in of_sampling([step]):
-        yield f"{it['seconds']:8.2f} s {it['function']}"
-        if it["reason"]:
-            pad = " " * 11
-            # What comes behind "#" is where in the source that was decided.
-            why = it["reason"].partition("  #")[0]
-            yield from textwrap.wrap(
-                why, _WIDTH - 2, initial_indent=pad, subsequent_indent=pad
-            )
+def rows(result: Json) -> Iterator[str]:
+    """Yield the lines of a table: loading, then a batch each, stock beside fork."""
+    runs = result["variants"].values()
+    loading = ["loading", *(told(run["loaded"]) for run in runs)]
+    batches = [
+        [steps[0]["batch"], *map(told, steps)]
+        for steps in zip(*(run["steps"] for run in runs), strict=True)
+    ]
+    return table(("batch", *result["variants"]), [loading, *batches])
 
 
 def summary(result: Json) -> str:
     """Return what the run shows, in a few sentences."""
-    parts, loaded = [], []
-    for variant, run in result["variants"].items():
-        compiled = list(of_sampling(run["steps"]))
-        seconds = sum(it["seconds"] for it in compiled)
-        parts.append(f"{variant} compiled {len(compiled)} times, {seconds:.2f} s")
-        loaded.append(f"{run['loaded']:.0f} s on {variant}")
+    waited, loaded = [], []
+    for name, run in result["variants"].items():
+        compiled = [it["seconds"] for it in of_sampling(run["steps"])]
+        waited.append(f"{name} compiled {len(compiled)} times, {sum(compiled):.2f} s")
+        ahead = sum(it["seconds"] for it in run["loaded"]["compilations"])
+        seconds = f"{run['loaded']['seconds']:.0f} s"
+        loaded.append(f"{seconds} on {name} ({ahead:.1f} s of it compiling)")
     return (
-        f"While requests waited, {', '.join(parts)}. Loading the engine took "
+        f"While requests waited, {', '.join(waited)}. Loading the engine took "
         f"{', '.join(loaded)}. Tokens, ranks and logprobs are the same, bit for bit."
     )
 

@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Feed groups of requests to vLLM's engine and report each compilation.
+"""Load vLLM's engine, feed it groups of requests, and tell each compilation.
 
-Runs as a process of its own, on the vLLM that ``PYTHONPATH`` names. It reads a JSON
-object from standard input, ``{"setup": ..., "groups": ...}``, and writes one a line to
-standard output; all that vLLM prints goes to standard error.
+`tools.fork.child` runs this on the vLLM that ``PYTHONPATH`` names.
 """
 
 import json
-import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from tools.fork.sampler.observe import compilations
 
 PROMPT = 6
 
@@ -30,53 +28,51 @@ MODEL = {
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
+OPTIONS = {"max_model_len": 64, "max_num_seqs": 16, "seed": 0}
 
 Json = dict[str, Any]
 
 
-def serve(setup: Json, groups: list[list[Json]]) -> Iterator[Json]:
-    """Load the engine and generate for one group of requests after the other.
+def main(served: list[tuple[Json, list[list[Json]]]]) -> Iterator[Json]:
+    """Load an engine per model, all into this process, then generate with each.
 
     Args:
-        setup: The ``vocabulary`` of the model; the rest is for vLLM's ``LLM``.
-        groups: Per request, what to tell SamplingParams, and in ``arrives``, if it does
-            not come with the others, after how many of the engine's steps it does.
+        served: Per model what `tools.fork.engine.serve.run` says.
 
     Yields:
-        ``{"loaded": {"torch", "device", "seconds", "compilations"}}``, then per group
-        ``{"group": {"batch", "seconds", "compilations", "times", "outputs"}}``. Times
-        say, per request, when each token came, in seconds after the group did. Outputs
-        are, per request, its samples and the logprobs of its prompt, in hexadecimal, so
-        that equal means bit for bit.
+        Per model ``{"loaded": number, "torch", "device", "seconds", "compilations"}``,
+        then, model by model, per group ``{"model": number, "batch", "seconds",
+        "compilations", "outputs"}``. Outputs are, per request, its samples and the
+        logprobs of its prompt, in hexadecimal, so that equal means bit for bit.
     """
     import torch
 
-    from vllm import LLM
     from vllm.platforms import current_platform
 
-    start = time.perf_counter()
-    options = {**setup}
+    engines = []
+    for number, (setup, _) in enumerate(served):
+        start = time.perf_counter()
+        engines.append(_load(setup))
+        yield {
+            "loaded": number,
+            "torch": torch.__version__,
+            "device": current_platform.device_type,
+            "seconds": time.perf_counter() - start,
+            "compilations": _compilations(engines[-1]),
+        }
+    for number, (_, groups) in enumerate(served):
+        for group in groups:
+            yield {"model": number, **_generate(engines[number], group)}
+
+
+def _load(setup: Json) -> Any:
+    from vllm import LLM
+
+    options = {**OPTIONS, **setup}
     config = {**MODEL, "vocab_size": options.pop("vocabulary")}
     with tempfile.TemporaryDirectory() as model:
         Path(model, "config.json").write_text(json.dumps(config))
-        llm = LLM(
-            model,
-            load_format="dummy",
-            skip_tokenizer_init=True,
-            max_model_len=64,
-            max_num_seqs=16,
-            seed=0,
-            **options,
-        )
-    loaded = {
-        "torch": torch.__version__,
-        "device": current_platform.device_type,
-        "seconds": time.perf_counter() - start,
-        "compilations": _compilations(llm),
-    }
-    yield {"loaded": loaded}
-    for group in groups:
-        yield {"group": _generate(llm, group)}
+        return LLM(model, load_format="dummy", skip_tokenizer_init=True, **options)
 
 
 def _generate(llm: Any, group: list[Json]) -> Json:
@@ -84,7 +80,6 @@ def _generate(llm: Any, group: list[Json]) -> Json:
 
     engine = llm.llm_engine
     waiting = [(it.get("arrives", 0), row) for row, it in enumerate(group)]
-    times: list[list[float]] = [[] for _ in group]
     requests: list[Any] = [None] * len(group)
     steps = 0
     start = time.perf_counter()
@@ -96,15 +91,12 @@ def _generate(llm: Any, group: list[Json]) -> Json:
             params = SamplingParams.from_optional(**params, detokenize=False)
             engine.add_request(str(row), prompt, params)
         for it in engine.step() if engine.has_unfinished_requests() else ():
-            times[int(it.request_id)].append(time.perf_counter() - start)
             requests[int(it.request_id)] = it
         steps += 1
-    seconds = time.perf_counter() - start
     return {
         "batch": len(group),
-        "seconds": seconds,
+        "seconds": time.perf_counter() - start,
         "compilations": _compilations(llm),
-        "times": times,
         "outputs": [
             {
                 "samples": [
@@ -118,30 +110,9 @@ def _generate(llm: Any, group: list[Json]) -> Json:
 
 
 def _compilations(llm: Any) -> list[Json]:
-    """Return what the engine has compiled since this was last asked."""
-    # Some releases have a worker in a process of its own on a CPU.
-    (compiled,) = llm.collective_rpc(compilations)
-    return list(compiled)
-
-
-def compilations(_: Any = None) -> list[Json]:
-    """Return what this process has compiled since this was last asked."""
-    from torch._dynamo import utils
-
-    import vllm
-
-    tree = Path(vllm.__file__).parents[1]
-    metrics = utils.get_compilation_metrics()
-    utils.clear_compilation_metrics()
-    return [
-        {
-            "function": it.co_name,
-            "file": (it.co_filename or "").removeprefix(f"{tree}/"),
-            "seconds": (it.duration_us or 0) / 1e6,
-            "reason": it.recompile_reason,
-        }
-        for it in metrics
-    ]
+    """Return what the engine's workers have compiled since this was last asked."""
+    # They may be processes of their own.
+    return [it for worker in llm.collective_rpc(compilations) for it in worker]
 
 
 def _exact(positions: Any) -> list[Json]:
@@ -150,10 +121,3 @@ def _exact(positions: Any) -> list[Json]:
         {str(token): [it.rank, it.logprob.hex()] for token, it in (row or {}).items()}
         for row in positions or []
     ]
-
-
-if __name__ == "__main__":
-    results = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-    for result in serve(**json.load(sys.stdin)):
-        print(json.dumps(result), file=results)

@@ -1,102 +1,75 @@
 # SPDX-License-Identifier: Apache-2.0
 """Serve groups of requests from a source tree, with vLLM's own engine."""
 
-import json
-import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tools.fork import ForkError
-from tools.fork.bootstrap import ROOT, VENV
-from tools.fork.program import environment
+from tools.fork import child
+from tools.fork.bootstrap import VENV
 
 SAMPLING = "vllm/v1/sample/"
 
 Json = dict[str, Any]
 
-# glibc gives freed memory back by thresholds that depend on what was freed before, so
-# on whether something was compiled, and steps then differ by page faults. Keep all of
-# it, as the allocator does that vLLM recommends.
-_ALLOCATOR = {
-    "MALLOC_MMAP_THRESHOLD_": "4000000000",
-    "MALLOC_TRIM_THRESHOLD_": "4000000000",
-}
-# What to serve: the vocabulary of the model, and what to tell vLLM's LLM.
-QWEN: Json = {"vocabulary": 151936, "dtype": "float32", "enforce_eager": True}
+# A model's vocabulary, and what to tell vLLM's LLM: all else is vLLM's default.
+QWEN: Json = {"vocabulary": 151936, "dtype": "float32"}
 
 
 def run(
     variant: str,
     tree: Path,
-    setup: Json,
-    groups: list[list[Json]],
+    served: list[tuple[Json, list[list[Json]]]],
     logs: Path,
     cache: Path | None = None,
     quiet: bool = False,
-    venv: Path | None = None,
-) -> Json:
-    """Serve groups of requests from a tree, in a fresh process.
+) -> list[Json]:
+    """Serve models from a tree in one fresh process, and print what happens.
 
     Args:
         variant: The tree's name, for a person.
         tree: The source tree.
-        setup: What to serve, as QWEN.
-        groups: Per request, what to tell SamplingParams.
+        served: Per model, what it is, as QWEN, and groups of requests, one after the
+            other: per request what to tell SamplingParams, and in ``arrives``, if it
+            does not come with its group, after how many of the engine's steps it does.
         logs: The folder for what vLLM prints.
         cache: Where compilers find what they compiled before; nothing if None.
-        quiet: Whether not to print each group.
-        venv: The virtual environment that has what the tree needs; this one if None.
+        quiet: Whether to print nothing.
 
     Returns:
-        ``{"loaded": ..., "groups": [...]}`` as `tools.fork.engine.process` has them.
+        Per model ``{"loaded": ..., "groups": [...]}``, as `tools.fork.engine.process`
+        has them.
 
     Raises:
         ForkError: The engine failed.
     """
-    logs.mkdir(parents=True, exist_ok=True)
-    log = logs / f"engine-{variant}.log"
-    results: Json = {"groups": []}
-    with tempfile.TemporaryDirectory() as empty, log.open("w") as errors:
-        env = {
-            **settings(tree, cache or Path(empty)),
-            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-            **_ALLOCATOR,
-        }
-        process = subprocess.Popen(
-            [(venv or VENV) / "bin/python", "-m", "tools.fork.engine.process"],
-            cwd=ROOT,
-            env=environment(env),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
+    runs: list[Json] = []
+    with tempfile.TemporaryDirectory() as empty:
+        env = settings(tree, cache or Path(empty))
+        env["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+        results = child.call(
+            [VENV / "bin/python"],
+            "tools.fork.engine.process",
+            {"served": served},
+            env,
+            logs / f"engine-{variant}.log",
         )
-        assert process.stdin
-        assert process.stdout
-        json.dump({"setup": setup, "groups": groups}, process.stdin)
-        process.stdin.close()
-        for line in process.stdout:
-            ((kind, content),) = json.loads(line).items()
-            if not quiet:
-                _print_progress(variant, kind, content)
-            if kind == "group":
-                results["groups"].append(content)
+        for it in results:
+            if "loaded" in it:
+                runs.append({"loaded": it, "groups": []})
             else:
-                results[kind] = content
-    if process.wait() or len(results["groups"]) != len(groups):
-        last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise ForkError(f"The engine failed on {variant}; {log} ends:\n{last}")
-    return results
+                runs[it["model"]]["groups"].append(it)
+            if not quiet:
+                what = "engine loaded" if "loaded" in it else f"batch {it['batch']}"
+                print(f"  {variant}: {what}, {told(it)}", flush=True)
+    return runs
 
 
 def settings(tree: Path, cache: Path) -> dict[str, str]:
-    """Return the environment for a vLLM that needs no network.
+    """Return the environment for the vLLM of a tree that needs no network.
 
-    Args:
-        tree: The source tree to run from.
-        cache: Where compilers find what they compiled before; empty is a cold cache.
+    Compilers look in ``cache`` for what they compiled before; empty is a cold cache.
     """
     return {
         "PYTHONPATH": str(tree),
@@ -108,17 +81,16 @@ def settings(tree: Path, cache: Path) -> dict[str, str]:
     }
 
 
-def of_sampling(groups: list[Json]) -> Iterator[Json]:
-    """Yield what groups had to compile of the sampling step."""
-    for group in groups:
-        for it in group["compilations"]:
+def of_sampling(steps: Iterable[Json]) -> Iterator[Json]:
+    """Yield what steps, each with its compilations, compiled of the sampling step."""
+    for step in steps:
+        for it in step["compilations"]:
             if it["file"].startswith(SAMPLING):
                 yield it
 
 
-def _print_progress(variant: str, kind: str, content: Json) -> None:
-    took = f"{content['seconds']:.2f} s"
-    names = [it["function"] for it in of_sampling([content])]
-    compiled = f", compiled {' and '.join(dict.fromkeys(names))}" if names else ""
-    what = f"batch {content['batch']}" if kind == "group" else "engine loaded"
-    print(f"  {variant}: {what}, {took}{compiled}", flush=True)
+def told(step: Json) -> str:
+    """Return, for a person, how long a step took and what of sampling it compiled."""
+    names = dict.fromkeys(it["function"] for it in of_sampling([step]))
+    compiled = f", compiled {' and '.join(names)}" if names else ""
+    return f"{step['seconds']:.2f} s{compiled}"

@@ -34,9 +34,8 @@ def measure(
         reports: The folder for the report.
 
     Returns:
-        What is in the report: the ``tree``; ``by`` which code of ours; for ``stock``
-        and ``fork`` what `tools.fork.sampler.probe` says; and, by outcome, how many
-        tests of ``fork`` there are in ``test``.
+        What is in the report: the ``tree``; ``by`` which code of ours; and as
+        ``stock``, ``fork`` and ``test`` what `tools.fork.sampler.probe` yields.
 
     Raises:
         ForkError: The torch cannot be had, or a sampler not be run.
@@ -49,25 +48,26 @@ def measure(
         return there
     found: Json = {"tree": tree, "by": by.hexdigest()}
     # Each in a process of its own: the first to compile waits for Inductor to start.
-    found |= _ask(release, {"stock": [str(stock), CALLS]})
+    found |= _ask(release, {"trees": {"stock": [str(stock), CALLS]}})
     if fork:
-        found |= _ask(release, {"fork": [str(fork), CALLS]}, "--test")
+        forks = {"fork": [str(fork), CALLS]}
+        found |= _ask(release, {"trees": forks, "test": str(fork)})
     reports.mkdir(parents=True, exist_ok=True)
     (reports / "sampler.json").write_text(json.dumps(found, indent=1) + "\n")
     return found
 
 
-def _ask(release: Release, asked: Json, *options: str) -> Json:
+def _ask(release: Release, asked: Json) -> Json:
     printed = run_under_torch(
         release.torch,
-        ["pytest", "setuptools"],
-        ["tools.fork.sampler.probe", json.dumps(asked), *options],
+        ["pytest", "pytest-reportlog", "setuptools"],
+        ["tools.fork.child", "tools.fork.sampler.probe", json.dumps(asked)],
         f"The sampler of {release.version} could not be run; it said:",
         # No trial programs for what the CPU can do: Inductor takes the kernel's word.
         {"TORCHINDUCTOR_VEC_ISA_OK": "1"},
     )
-    found: Json = json.loads(printed)
-    return found
+    answers = map(json.loads, printed.splitlines())
+    return {name: it for answer in answers for name, it in answer.items()}
 
 
 def steps(found: Json) -> Iterator[tuple[str, Json, Json]]:

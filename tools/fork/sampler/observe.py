@@ -2,8 +2,9 @@
 """Call a sampler with nothing compiled before, and observe what it compiles."""
 
 import os
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,14 +28,11 @@ def forget(cache: "str | Path", device: str) -> None:
 
 
 def construct(modules: Modules, vocabulary: int, *arguments: Any) -> Any:
-    """Construct a ``Sampler`` as the worker of a model with this vocabulary does."""
+    """Construct a ``Sampler`` as the worker of a float32 model does."""
     import torch
 
     model = SimpleNamespace(
-        runner_type="generate",
-        # The one type whose padded rows no cast makes contiguous.
-        dtype=torch.float32,
-        get_vocab_size=lambda: vocabulary,
+        runner_type="generate", get_vocab_size=lambda: vocabulary, dtype=torch.float32
     )
     with modules.config.set_current_vllm_config(SimpleNamespace(model_config=model)):
         return modules.sampler.Sampler(*arguments)
@@ -42,9 +40,7 @@ def construct(modules: Modules, vocabulary: int, *arguments: Any) -> Any:
 
 def observe(call: Callable[[], Any]) -> Json:
     """Call, and return the seconds, the ``error`` or None, and the ``compilations``."""
-    from torch._dynamo import utils
-
-    utils.clear_compilation_metrics()
+    compilations()
     error = None
     start = time.perf_counter()
     try:
@@ -53,15 +49,28 @@ def observe(call: Callable[[], Any]) -> Json:
         # Without words there is no colon either.
         error = f"{type(raised).__name__}: {raised}".splitlines()[0].rstrip(": ")
     seconds = time.perf_counter() - start
-    compilations = [_compilation(it) for it in utils.get_compilation_metrics()]
-    return {"seconds": seconds, "error": error, "compilations": compilations}
+    return {"seconds": seconds, "error": error, "compilations": compilations()}
 
 
-def _compilation(metrics: Any) -> Json:
+def compilations(_: Any = None) -> list[Json]:
+    """Return what this process has compiled since this was last asked.
+
+    A worker of vLLM's can be told to call this; it passes itself.
+    """
+    from torch._dynamo import utils
+
+    metrics = utils.get_compilation_metrics()
+    utils.clear_compilation_metrics()
+    return [record(vars(it)) for it in metrics]
+
+
+def record(metrics: Mapping[str, Any]) -> Json:
+    """Return what we keep of one of Dynamo's CompilationMetrics."""
     return {
-        "function": metrics.co_name,
-        "file": Path(metrics.co_filename or "").name,
-        "seconds": (metrics.duration_us or 0) / 1e6,
-        "reason": metrics.recompile_reason,
-        "failed": metrics.fail_type is not None,
+        "function": metrics["co_name"],
+        # From vllm/ on, whatever tree that is in.
+        "file": re.sub(r".*/(?=vllm/)", "", metrics["co_filename"] or ""),
+        "seconds": (metrics["duration_us"] or 0) / 1e6,
+        "reason": metrics["recompile_reason"],
+        "failed": metrics["fail_type"] is not None,
     }

@@ -1,43 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
 """Try the samplers of source trees where torch is all that is installed.
 
-Runs as a process of its own, under the torch to try. It is told, as a JSON object, by
-name the tree and the calls of each, and writes a JSON object to standard output.
+`tools.fork.child` runs this under the torch to try.
 """
 
-import json
-import os
-import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from tools.fork import UPSTREAM_TEST
+from tools.fork.outcomes import read_report_log
 from tools.fork.sampler import stand_ins
 from tools.fork.sampler.observe import construct, forget, observe
 
 Json = dict[str, Any]
+Calls = list[tuple[int, int]]
 
 
-def serve(tree: Path, calls: "list[tuple[int, int]]", caches: Path) -> Json:
-    """Construct a sampler as a worker does, then gather logprobs call by call.
+def main(
+    trees: dict[str, tuple[str, Calls]], test: str | None = None
+) -> Iterator[Json]:
+    """Try the samplers of trees, and run the upstream test of one.
 
     Args:
-        tree: The source tree whose ``Sampler`` to use.
-        calls: Of each the batch and the vocabulary; the first one's is the model's.
-        caches: The folder for what is compiled.
+        trees: By name the tree, and of each call the batch and the vocabulary; the
+            first one's is the model's.
+        test: The tree whose upstream test to run, if any.
 
-    Returns:
-        The ``device`` and the ``torch``; what happened ``ahead``, and in ``calls`` what
-        happened in each: how many functions were ``compiled``, the ``seconds`` it took,
-        and the ``error`` that it ended with, or None.
+    Yields:
+        By name the ``device`` and the ``torch``; what happened ``ahead``, and in
+        ``calls`` what happened in each: how many functions were ``compiled``, the
+        ``seconds`` it took, and the ``error`` that it ended with, or None. Then, as
+        ``test``, how many tests there are by outcome.
     """
+    with tempfile.TemporaryDirectory() as caches:
+        for name, (tree, calls) in trees.items():
+            yield {name: _serve(Path(tree), calls, tempfile.mkdtemp(dir=caches))}
+        if test:
+            yield {"test": _run_upstream_test(Path(test), Path(caches, "log"))}
+
+
+def _serve(tree: Path, calls: Calls, cache: str) -> Json:
+    """Construct a sampler as a worker does, then gather logprobs call by call."""
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    forget(tempfile.mkdtemp(dir=caches), device)
+    forget(cache, device)
     loaded = stand_ins.load(tree, device)
     samplers: list[Any] = []
 
@@ -59,42 +69,15 @@ def serve(tree: Path, calls: "list[tuple[int, int]]", caches: Path) -> Json:
 
 def _count(call: Callable[[], Any]) -> Json:
     found = observe(call)
-    compiled = len(found.pop("compilations"))
-    return {"compiled": compiled, **found}
+    return {"compiled": len(found.pop("compilations")), **found}
 
 
-class _Outcomes:
-    """A plugin of pytest's that counts what becomes of the tests."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-
-    def pytest_runtest_logreport(self, report: Any) -> None:
-        if report.when == "call" or report.outcome != "passed":
-            self.counts[report.outcome] += 1
-
-
-def run_upstream_test(tree: Path) -> "dict[str, int]":
-    """Return how many tests of ``tree`` there are of each outcome."""
+def _run_upstream_test(tree: Path, log: Path) -> dict[str, int]:
     import pytest
 
-    outcomes = _Outcomes()
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "--noconftest"]
-    options += ["--rootdir", str(tree)]
+    options += [f"--rootdir={tree}", f"--report-log={log}"]
     with stand_ins.stand_in(tree):
-        pytest.main([*options, str(tree / UPSTREAM_TEST)], plugins=[outcomes])
-    return dict(outcomes.counts)
-
-
-if __name__ == "__main__":
-    results = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    trees = json.loads(sys.argv[1])
-    with tempfile.TemporaryDirectory() as caches:
-        answer: Json = {
-            name: serve(Path(tree), calls, Path(caches))
-            for name, (tree, calls) in trees.items()
-        }
-    if sys.argv[2:] == ["--test"]:
-        answer["test"] = run_upstream_test(Path(trees["fork"][0]))
-    json.dump(answer, results)
+        pytest.main([*options, str(tree / UPSTREAM_TEST)])
+    outcomes = read_report_log(log.read_text().splitlines())
+    return dict(Counter(outcomes.values()))

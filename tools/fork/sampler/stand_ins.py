@@ -24,24 +24,16 @@ _UNNAMED = ("logprob_token_ids", "logprobs", "selected_token_ranks")
 
 @dataclass(frozen=True)
 class Modules:
-    """What constructs and calls the sampler of one tree.
+    """What constructs and calls the sampler of one tree."""
 
-    Attributes:
-        sampler: Its ``vllm.v1.sample.sampler``. What gathers logprobs returns them as
-            a plain tuple: token ids, logprobs, ranks.
-        config: The stand-in for ``vllm.config``, which knows of a current config.
-    """
-
-    sampler: ModuleType
-    config: ModuleType
+    sampler: ModuleType  # logprobs are a plain tuple: token ids, logprobs, ranks
+    config: ModuleType  # the stand-in for vllm.config, which knows of a current config
 
 
 def load(tree: Path, device: str = "cpu") -> Modules:
-    """Load the sampler of a tree.
+    """Load the sampler of a tree, of which ``vllm/v1/sample/`` is enough.
 
-    Args:
-        tree: The source tree of a release, or a folder with its ``vllm/v1/sample/``.
-        device: The platform to pretend: ``cpu`` or ``cuda``.
+    ``device`` is the platform to pretend: ``cpu`` or ``cuda``.
     """
     with stand_in(tree, device):
         modules = f"{_REAL}.sampler", "vllm.config"
@@ -50,12 +42,7 @@ def load(tree: Path, device: str = "cpu") -> Modules:
 
 @contextmanager
 def stand_in(tree: Path, device: str = "cpu") -> Iterator[None]:
-    """Let ``import vllm`` find the sampler of a tree, and stand-ins for the rest.
-
-    Args:
-        tree: As in `load`.
-        device: As in `load`.
-    """
+    """Let ``import vllm`` find the sampler of a tree, and stand-ins for the rest."""
     before = {name: it for name, it in sys.modules.items() if _is_vllm(name)}
     for name in before:
         del sys.modules[name]

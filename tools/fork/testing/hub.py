@@ -9,7 +9,6 @@ tokenizer trained on the tests' own words, so that their prompts stay short.
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,22 +45,19 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "qwen2": _LLAMA,
     "qwen3": _LLAMA,
 }
+# By architecture, what upstream's tests call models of it.
 MODELS = {
-    "BAAI/bge-base-en-v1.5": "bert",
-    "JackFram/llama-160m": "llama",
-    "Qwen/Qwen2-1.5B-Instruct": "qwen2",
-    "Qwen/Qwen2.5-1.5B-Instruct": "qwen2",
-    "Qwen/Qwen3-0.6B": "qwen3",
-    "Qwen/Qwen3-1.7B": "qwen3",
-    "TinyLlama/TinyLlama-1.1B-Chat-v1.0": "llama",
-    "distilbert/distilgpt2": "gpt2",
-    "facebook/opt-125m": "opt",
-    "hmellor/tiny-random-Gemma2ForCausalLM": "gemma2",
-    "hmellor/tiny-random-LlamaForCausalLM": "llama",
-    "meta-llama/Llama-3.2-1B": "llama",
-    "meta-llama/Llama-3.2-1B-Instruct": "llama",
-    "meta-llama/llama-2-7b-hf": "llama",
-    "openai-community/gpt2": "gpt2",
+    "bert": ("BAAI/bge-base-en-v1.5",),
+    "gemma2": ("hmellor/tiny-random-Gemma2ForCausalLM",),
+    "gpt2": ("distilbert/distilgpt2", "openai-community/gpt2"),
+    "llama": (
+        *("JackFram/llama-160m", "TinyLlama/TinyLlama-1.1B-Chat-v1.0"),
+        *("hmellor/tiny-random-LlamaForCausalLM", "meta-llama/Llama-3.2-1B"),
+        *("meta-llama/Llama-3.2-1B-Instruct", "meta-llama/llama-2-7b-hf"),
+    ),
+    "opt": ("facebook/opt-125m",),
+    "qwen2": ("Qwen/Qwen2-1.5B-Instruct", "Qwen/Qwen2.5-1.5B-Instruct"),
+    "qwen3": ("Qwen/Qwen3-0.6B", "Qwen/Qwen3-1.7B"),
 }
 # The architectures whose tokenizer puts a token before every text.
 _BEGINNING = ("bert", "gemma2", "llama", "opt")
@@ -79,45 +75,23 @@ def make_hub(hub: Path, texts: Iterable[Path]) -> None:
 
     Their tokenizers learn the words of ``texts``.
     """
-    hub.mkdir(parents=True, exist_ok=True)
     words = [path.read_text() for path in texts]
     recipe = "".join([Path(__file__).read_text(), *words])
     revision = hashlib.sha1(recipe.encode()).hexdigest()
-    for architecture in ARCHITECTURES:
-        names = [name for name, it in MODELS.items() if it == architecture]
-        if all(snapshot(hub, name, revision).exists() for name in names):
-            continue
-        with tempfile.TemporaryDirectory(dir=hub) as files:
-            make_model(Path(files), architecture, words)
-            for name in names:
-                place(Path(files), hub, name, revision)
-
-
-def snapshot(hub: Path, name: str, revision: str) -> Path:
-    """Return where a hub's cache keeps one revision of a model."""
-    model = "models--" + name.replace("/", "--")
-    return hub / "hub" / model / "snapshots" / revision
-
-
-def place(files: Path, hub: Path, name: str, revision: str) -> None:
-    """Put a model's files where the cache keeps them, as its only revision.
-
-    Args:
-        files: The folder with configuration, weights and tokenizer.
-        hub: As in `make_hub`.
-        name: ``organisation/model``.
-        revision: 40 hexadecimal digits.
-    """
-    target = snapshot(hub, name, revision)
-    model = target.parents[1]
-    shutil.rmtree(model, ignore_errors=True)
-    (model / "refs").mkdir(parents=True)
-    (model / "refs/main").write_text(revision)
-    target.parent.mkdir()
-    # Under its name only when whole: a second run would trust it.
-    partial = target.with_name(f"{revision}.partial")
-    shutil.copytree(files, partial)
-    partial.rename(target)
+    for architecture, names in MODELS.items():
+        for name in names:
+            model = hub / "hub" / f"models--{name.replace('/', '--')}"
+            target = model / "snapshots" / revision
+            if target.exists():
+                continue
+            shutil.rmtree(model, ignore_errors=True)
+            (model / "refs").mkdir(parents=True)
+            (model / "refs/main").write_text(revision)
+            # Under its name only when whole: a second run would trust it.
+            partial = target.with_name("partial")
+            partial.mkdir(parents=True)
+            make_model(partial, architecture, words)
+            partial.rename(target)
 
 
 def make_model(folder: Path, architecture: str, words: Sequence[str]) -> None:
@@ -128,16 +102,10 @@ def make_model(folder: Path, architecture: str, words: Sequence[str]) -> None:
     transformers.utils.logging.disable_progress_bar()
     tokenizer = _make_tokenizer(words, begins=architecture in _BEGINNING)
     tokenizer.save_pretrained(folder)
-    ids = {
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
-    config = transformers.AutoConfig.for_model(
-        architecture,
-        vocab_size=len(tokenizer),
-        **{**ARCHITECTURES[architecture], **ids},
-    )
+    tokens = ("bos_token_id", "eos_token_id", "pad_token_id")
+    ids = {name: getattr(tokenizer, name) for name in tokens}
+    sizes = {**ARCHITECTURES[architecture], **ids, "vocab_size": len(tokenizer)}
+    config = transformers.AutoConfig.for_model(architecture, **sizes)
     kind = "AutoModel" if architecture == "bert" else "AutoModelForCausalLM"
     torch.manual_seed(0)
     model = getattr(transformers, kind).from_config(config).to(torch.float16)

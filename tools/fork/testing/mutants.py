@@ -15,7 +15,7 @@ from typing import Any
 
 from tools.fork import UPSTREAM_TEST, ForkError
 from tools.fork.bootstrap import VENV
-from tools.fork.outcomes import Results, counts, read_report_log
+from tools.fork.outcomes import Outcomes, counts, read_report_log
 from tools.fork.program import Word, finish
 from tools.fork.source.tree import (
     Trees,
@@ -64,7 +64,7 @@ def check(trees: Trees, commit: str) -> Json:
         share_built_files(trees.fork, folder)
         free.put(folder)
 
-    def run(statement: str) -> Results:
+    def run(statement: str) -> Outcomes:
         folder = free.get()
         try:
             return _results(folder, without[statement], statement)
@@ -123,7 +123,7 @@ def _parts(module: bytes) -> Iterator[ast.stmt | ast.expr]:
             yield node
 
 
-def _results(tree: Path, modules: Mapping[str, bytes], without: str) -> Results:
+def _results(tree: Path, modules: Mapping[str, bytes], without: str) -> Outcomes:
     """Run the upstream test on other modules; print what fails."""
     for name, content in modules.items():
         (tree / name).write_bytes(content)
@@ -147,7 +147,7 @@ def _results(tree: Path, modules: Mapping[str, bytes], without: str) -> Results:
     return found
 
 
-def _failed(results: Results) -> list[str]:
+def _failed(outcomes: Outcomes) -> list[str]:
     """Return the names of the tests that failed."""
     wrong = ("failed", "error")
-    return [it.partition("::")[2] for it in results if results[it].outcome in wrong]
+    return [it.partition("::")[2] for it in outcomes if outcomes[it] in wrong]

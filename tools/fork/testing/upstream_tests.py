@@ -1,32 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run upstream's own tests of the sampler on stock and on the fork, and compare."""
 
-import contextlib
 import json
-import os
-import signal
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tools.fork import ForkError
-from tools.fork.bootstrap import ROOT, VENV
-from tools.fork.outcomes import (
-    NOT_RUN,
-    Result,
-    Results,
-    changing,
-    counts,
-    differences,
-    grouped,
-    read_report_log,
-)
-from tools.fork.program import environment, step
+from tools.fork.bootstrap import ROOT
+from tools.fork.engine.serve import settings
+from tools.fork.outcomes import Outcomes, changing, counts, differences
+from tools.fork.program import step
 from tools.fork.source.tree import Trees, tree_name
-from tools.fork.testing import hub
+from tools.fork.testing import hub, run_pytest
 
 # The rule: each module of the release's tests whose subject is the sampler, a logits
 # processor, the logprobs or the text that come out, as far as tools/fork/testing/hub.py
@@ -63,55 +50,44 @@ def show(trees: Trees, report: Path) -> int:
         ForkError: No test passed, so nothing was compared.
     """
     report.mkdir(parents=True, exist_ok=True)
-    with step(f"{len(hub.MODELS)} small random models in {_MODELS}/"):
+    with step(f"small random models in {_MODELS}/"):
         hub.make_hub(ROOT / _MODELS, sorted(_texts(trees.stock)))
     sides = {"stock": trees.stock, "fork": trees.fork}
-    results = _run_all(sides, report)
-    worse, better = differences(results["stock"], results["fork"])
-    flaky = _find_flaky(worse, sides, results, report)
-    if not any(it.outcome == "passed" for it in results["stock"].values()):
+    found = _run_all(sides, report)
+    if "passed" not in found["stock"].values():
         raise ForkError(
             "No test passed on stock, so nothing was compared; what pytest said is "
             f"in {report}/upstream-stock.log."
         )
+    worse, better = differences(found["stock"], found["fork"])
+    flaky = _find_flaky(worse, sides, found, report)
     worse = [nodeid for nodeid in worse if nodeid not in flaky]
-    outcomes = {
-        name: {nodeid: it.outcome for nodeid, it in sorted(found.items())}
-        for name, found in results.items()
-    }
+    differ = {"worse": worse, "better": better, "flaky": sorted(flaky)}
+    print("\n".join(_summary(found, differ)))
     file = report / "upstream-tests.json"
-    content: dict[str, Any] = {"tree": tree_name(trees.fork), **outcomes}
-    content |= {"worse": worse, "better": better, "flaky": sorted(flaky)}
+    ordered = {name: dict(sorted(outcomes.items())) for name, outcomes in found.items()}
+    content: dict[str, Any] = {"tree": tree_name(trees.fork), **ordered, **differ}
     file.write_text(json.dumps(content, indent=1) + "\n")
-    print("\n".join(summary(results, worse, better, flaky)))
-    print(f"The report: {file.relative_to(ROOT)}")
+    print(f"The report: {file.relative_to(ROOT)}; why tests fail: upstream-*.log there")
     return 1 if worse else 0
 
 
-def summary(
-    results: Mapping[str, Results],
-    worse: Sequence[str],
-    better: Sequence[str],
-    flaky: set[str],
+def _summary(
+    found: Mapping[str, Outcomes], differ: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
-    """Yield the lines that say what ran, what did not and why, and what differs."""
-    for name, found in results.items():
-        yield f"\n{name}: {len(found)} tests: {counts(found)}"
-        yield from (f"{count:6} {cause}" for cause, count in grouped(found))
-    yield ""
-    listed = {"worse": worse, "better": better, "flaky": sorted(flaky)}
-    for name, nodeids in listed.items():
+    """Yield the lines that say what ran, and what differs."""
+    for name, outcomes in found.items():
+        yield f"{name}: {len(outcomes)} tests: {counts(outcomes)}"
+    for name, nodeids in differ.items():
         yield f"{len(nodeids)} {name} on the fork"
         for nodeid in nodeids:
-            yield f"    {nodeid}"
-            for side, found in results.items():
-                it = found.get(nodeid, NOT_RUN)
-                yield f"        {side}: {it.outcome} {it.cause}".rstrip()
+            ended = {side: it.get(nodeid, "not run") for side, it in found.items()}
+            yield f"    {nodeid}: {', '.join(map(' '.join, ended.items()))}"
 
 
-def _run_all(sides: Mapping[str, Path], report: Path) -> dict[str, dict[str, Result]]:
+def _run_all(sides: Mapping[str, Path], report: Path) -> dict[str, dict[str, str]]:
     """Run every line of TESTS on each side."""
-    results: dict[str, dict[str, Result]] = {name: {} for name in sides}
+    found: dict[str, dict[str, str]] = {name: {} for name in sides}
     for name in sides:
         (report / f"upstream-{name}.log").unlink(missing_ok=True)
     for tests in TESTS:
@@ -119,11 +95,11 @@ def _run_all(sides: Mapping[str, Path], report: Path) -> dict[str, dict[str, Res
         places = _files(tests, sides["stock"])
         for name, tree in sides.items():
             start = time.perf_counter()
-            found = _run(tree, places, report / f"upstream-{name}.log")
-            results[name].update(found)
+            outcomes = _run(places, tree, report / f"upstream-{name}.log")
+            found[name].update(outcomes)
             seconds = time.perf_counter() - start
-            print(f"    {name:5} {seconds:4.0f} s: {counts(found)}", flush=True)
-    return results
+            print(f"    {name:5} {seconds:4.0f} s: {counts(outcomes)}", flush=True)
+    return found
 
 
 def _files(tests: str, stock: Path) -> list[str]:
@@ -139,69 +115,24 @@ def _files(tests: str, stock: Path) -> list[str]:
 def _find_flaky(
     worse: Sequence[str],
     sides: Mapping[str, Path],
-    results: Mapping[str, Results],
+    found: Mapping[str, Outcomes],
     report: Path,
 ) -> set[str]:
     """Run again what is worse, and return what is not the same each time."""
     flaky: set[str] = set()
-    if not worse:
-        return flaky
-    for name, tree in sides.items():
+    for name, tree in sides.items() if worse else ():
         print(f"  {name:5} {len(worse)} of them {_RERUNS} times again", flush=True)
         log = report / f"upstream-{name}.log"
-        again = [_run(tree, worse, log) for _ in range(_RERUNS)]
-        flaky |= changing([results[name], *again], worse)
+        again = [_run(worse, tree, log) for _ in range(_RERUNS)]
+        flaky |= changing([found[name], *again], worse)
     return flaky
 
 
-def _run(tree: Path, tests: Sequence[str], log: Path) -> dict[str, Result]:
-    """Run pytest in a process of its own; return what became of each test."""
-    env = {
-        "PYTHONPATH": str(tree),
-        "HF_HOME": str(ROOT / _MODELS),
-        "HF_HUB_OFFLINE": "1",
-        # What is compiled is kept under what it was compiled from, so both share it.
-        "TORCHINDUCTOR_CACHE_DIR": str(ROOT / "build/cache/inductor"),
-        "VLLM_CACHE_ROOT": str(ROOT / "build/cache/vllm"),
-        "VLLM_CPU_KVCACHE_SPACE": "1",
-        "VLLM_NO_USAGE_STATS": "1",
-    }
-    options = ["-p", "no:cacheprovider", "--continue-on-collection-errors"]
-    with tempfile.TemporaryDirectory() as folder, log.open("a") as printed:
-        lines = Path(folder, "log")
-        lines.touch()
-        options.append(f"--report-log={lines}")
-        process = subprocess.Popen(
-            [str(VENV / "bin/python"), "-m", "pytest", *options, *tests],
-            cwd=tree,
-            env=environment(env),
-            stdin=subprocess.DEVNULL,
-            stdout=printed,
-            stderr=printed,
-            # Not a session: some tests make their process the leader of a group, which
-            # the leader of a session may not do.
-            preexec_fn=os.setpgrp,
-        )
-        problem = _wait(process)
-        results = read_report_log(lines.read_text().splitlines())
-    if problem:
-        # It was at the last test that it reported on, or at the next.
-        results[[*tests[:1], *results][-1]] = Result("error", problem)
-    return results
-
-
-def _wait(process: "subprocess.Popen[bytes]") -> str:
-    """Wait for pytest; return, in words, how it ended if not by itself."""
-    try:
-        status = process.wait(_SECONDS)
-    except subprocess.TimeoutExpired:
-        return f"did not end within {_SECONDS} s"
-    finally:
-        # With the engines that its tests have left behind: all are in its group.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    return f"ended by signal {-status}" if status < 0 else ""
+def _run(tests: Sequence[str], tree: Path, log: Path) -> dict[str, str]:
+    # What is compiled is kept under what it was compiled from, so both trees share it.
+    env = settings(tree, ROOT / "build/cache/upstream")
+    env["HF_HOME"] = str(ROOT / _MODELS)
+    return run_pytest.run(tests, tree, env, log, _SECONDS)
 
 
 def _texts(tree: Path) -> Iterator[Path]:

@@ -9,7 +9,7 @@ import jinja2
 
 from tools.fork import UPSTREAM_TEST
 from tools.fork.engine import demo
-from tools.fork.engine.serve import SAMPLING, of_sampling
+from tools.fork.engine.serve import SAMPLING
 from tools.fork.release import Release, reported
 from tools.fork.sampler import measure
 
@@ -80,8 +80,7 @@ def describe(
         on_gpu=on_gpu,
         last=tree == last,
         demo=engine,
-        batches=_batches(engine) if engine else [],
-        batch_cell=_batch_cell,
+        rows="\n".join(demo.rows(engine)) if engine else "",
         summary=demo.summary(engine) if engine else "",
         upstream=upstream,
         passed={
@@ -90,13 +89,3 @@ def describe(
             if upstream
         },
     )
-
-
-def _batches(engine: Json) -> list[tuple[Json, ...]]:
-    variants = engine["variants"].values()
-    return [*zip(*(it["steps"] for it in variants), strict=True)]
-
-
-def _batch_cell(step: Json) -> str:
-    names = [f"`{it['function']}`" for it in of_sampling([step])]
-    return ", ".join([f"{step['seconds']:.2f}", *names])

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine as some people start it: on several ranks, and without any compiler."""
+
+from typing import Any
+
+import pytest
+
+from tools.fork.engine import serve
+from tools.fork.engine.rollout import REQUEST
+
+GROUPS = [[{**REQUEST, "max_tokens": 2}] * batch for batch in (1, 2, 1)]
+
+
+def test_two_ranks_compile_nothing_while_requests_wait(
+    engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+    (run,) = engine("fork", [({**serve.QWEN, "tensor_parallel_size": 2}, GROUPS)])
+
+    ahead = [it["function"] for it in serve.of_sampling([run["loaded"]])]
+    assert ahead.count("batched_count_greater_than") == 2
+    assert list(serve.of_sampling(run["groups"])) == []
+
+
+def test_without_a_compiler_nothing_is_said_of_compiling(
+    engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_COMPILE_DISABLE", "1")
+
+    (run,) = engine("fork", [(serve.QWEN, GROUPS)])
+
+    assert list(serve.of_sampling([run["loaded"], *run["groups"]])) == []
+    assert [it["batch"] for it in run["groups"]] == [1, 2, 1]
+    printed = (engine.logs / "engine-fork.log").read_text().splitlines()
+    assert [it for it in printed if "[sampler.py:" in it] == []

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fork's sampler, by real Inductor, in vLLM itself: PYTHONPATH names the fork."""
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from rows import CASES, LAYOUTS, MODES, VOCABULARY, logits, metadata
+from tools.fork.sampler.observe import compilations
+from vllm.config import set_current_vllm_config
+from vllm.v1.sample.ops.logprobs import batched_count_greater_than
+from vllm.v1.sample.sampler import Sampler
+
+
+def served(mode: str = "raw_logprobs", dtype: torch.dtype = torch.float32) -> Any:
+    """Construct a sampler as a worker does, which is not in inference mode."""
+    model = SimpleNamespace(
+        runner_type="generate", get_vocab_size=lambda: VOCABULARY, dtype=dtype
+    )
+    # What vLLM itself asks a config for when it is no longer the current one.
+    compilation = SimpleNamespace(custom_ops=["none"], mode=0, level=0)
+    config: Any = SimpleNamespace(
+        model_config=model,
+        compilation_config=compilation,
+        additional_config={},
+        kernel_config=SimpleNamespace(enable_jit_warmup=True),
+    )
+    with torch.inference_mode(False), set_current_vllm_config(config):
+        return Sampler(mode)
+
+
+def check(output: Any, rows: Any) -> None:
+    """Hold the ranks to eager ones; only raw logits let that be done from outside."""
+    tokens = output.sampled_token_ids.long()
+    expected = (rows >= rows.gather(-1, tokens)).sum(-1)
+    ranks = output.logprobs_tensors.selected_token_ranks
+    assert ranks.dtype == torch.int64
+    assert torch.equal(ranks, expected)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_nothing_compiles_after_construction(
+    dtype: torch.dtype, layout: str, mode: str
+) -> None:
+    sampler = served(mode, dtype)
+    ahead = compilations()
+
+    for batch in (1, 2, 8, 3, 1):
+        for top_p in (None, 0.9):
+            rows = logits(batch, layout, dtype)
+            output = sampler(rows, metadata(batch, top_p))
+            if mode == "raw_logits":
+                check(output, logits(batch, layout, dtype))
+
+    assert "batched_count_greater_than" in {it["function"] for it in ahead}
+    assert compilations() == []
+
+
+@pytest.mark.parametrize("ready", [True, False], ids=["served", "not yet compiled"])
+def test_threads_that_sample_at_once(ready: bool) -> None:
+    sampler = served("raw_logits") if ready else Sampler("raw_logits")
+    compilations()
+    together = threading.Barrier(4)
+    checked: list[int] = []
+
+    def work(batch: int) -> None:
+        with torch.inference_mode():
+            together.wait()
+            for _ in range(5):
+                check(sampler(logits(batch), metadata(batch)), logits(batch))
+        checked.append(batch)
+
+    batches = [1, 2, 1, 8]
+    threads = [threading.Thread(target=work, args=(it,)) for it in batches]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(checked) == sorted(batches)
+    assert not ready or compilations() == []
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("case", CASES)
+def test_extreme_values_are_counted_as_eager_counts(
+    case: str, dtype: torch.dtype
+) -> None:
+    rows, values = CASES[case]
+    x = torch.tensor(rows, dtype=dtype)
+
+    counted = batched_count_greater_than(x, torch.tensor(values, dtype=dtype)[:, None])
+
+    expected = [
+        sum(entry >= value for entry in row)
+        for row, value in zip(rows, values, strict=True)
+    ]
+    assert counted.dtype == torch.int64
+    assert counted.tolist() == expected
+
+
+def test_gathering_can_be_part_of_a_larger_graph() -> None:
+    gather = torch.compile(Sampler.gather_logprobs, fullgraph=True)
+
+    for batch in (1, 2, 8):
+        rows = logits(batch)
+        indices, gathered, ranks, *_ = gather(rows, 2, rows.argmin(-1))
+        assert torch.equal(gathered[:, 0], rows.amin(-1))
+        assert torch.equal(indices[:, 0].long(), rows.argmin(-1))
+        assert ranks.tolist() == [VOCABULARY] * batch
