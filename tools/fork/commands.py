@@ -11,7 +11,7 @@ from tools.fork.engine import demo
 from tools.fork.environment import build
 from tools.fork.program import Word, show
 from tools.fork.release import MERGED, Release, described, of_release, reports
-from tools.fork.releases import table
+from tools.fork.releases import trial
 from tools.fork.settings import GIT, packages
 from tools.fork.testing import suite, upstream_tests
 from tools.fork.upstream import patch
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     }
     try:
         if options.command == "releases":
-            table.show()
+            trial.run()
             return 0
         if options.command == "bench":
             return _bench(options.quick)
