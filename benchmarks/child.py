@@ -4,51 +4,27 @@
 import importlib
 import json
 import os
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
-from tools.fork.program import environment
+from tools.fork.program import run
 
 
-def call(module: str, request: dict[str, Any], env: dict[str, str], log: Path) -> Any:
-    """Call ``measure`` of a module of benchmarks in a fresh process.
-
-    Args:
-        module: Its name in this package.
-        request: The arguments, which JSON must be able to hold.
-        env: What to add to the environment.
-        log: A file for what the process prints.
-
-    Returns:
-        What ``measure`` returned.
+def call(module: str, request: dict[str, Any], env: dict[str, str]) -> Any:
+    """Return what ``measure`` of a module of benchmarks returns in a fresh process.
 
     Raises:
-        ForkError: It failed.
+        ForkError: It failed; the last lines that it printed are said.
     """
-    program = [sys.executable, "-m", "benchmarks.child", module]
-    with log.open("w") as errors:
-        done = subprocess.run(
-            program,
-            cwd=ROOT,
-            env=environment(env),
-            input=json.dumps(request),
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-    if done.returncode:
-        last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise ForkError(f"Measuring {module} of {request} failed; {log} ends:\n{last}")
-    return json.loads(done.stdout)
+    program = [sys.executable, "-m", "benchmarks.child", module, json.dumps(request)]
+    failure = f"Measuring {module} of {request} failed; it said:"
+    return json.loads(run(program, failure, ROOT, env))
 
 
 if __name__ == "__main__":
     results = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a compiler prints is for the log
+    os.dup2(2, 1)  # what a compiler prints is no result
     measure = importlib.import_module(f"benchmarks.{sys.argv[1]}").measure
-    json.dump(measure(**json.load(sys.stdin)), results)
+    json.dump(measure(**json.loads(sys.argv[2])), results)
     results.close()

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tools.fork.release import described
+from tools.fork.release import MERGED, described
 
 
 def describe() -> dict[str, Any]:
@@ -19,10 +19,11 @@ def describe() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "threads": torch.get_num_threads(),
-        "load": os.getloadavg()[0],
+        "load": round(os.getloadavg()[0], 1),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "release": described(None).version,
+        "merged": MERGED,
         "date": time.strftime("%Y-%m-%d"),
     }
 

@@ -10,106 +10,114 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from benchmarks.summary import OP
 from tools.fork import ForkError
 from tools.fork.release import MERGED, described
 from tools.fork.sampler import stand_ins
-from tools.fork.sampler.observe import construct
 from tools.fork.source.tree import trees
 
-COMPILED = ("stock", "merged", "fork")
-VARIANTS = (*COMPILED, "eager", "limit")
-# That release with upstream's own version alone, and with our change on top.
-OF_MERGED = ("merged", "follow-up")
+OP = "batched_count_greater_than"
 LEVELS = ("op", "gather_logprobs", "forward")
 NUM_LOGPROBS = 5
-# Whether rows are a tensor of their own, or cut from the wider one of a model whose
-# vocabulary vLLM has padded.
-ROWS = ("own", "padded")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Where a sampler comes from.
+
+    Attributes:
+        release: The release of its tree; the pinned one if None.
+        fork: Whether the tree has our change.
+        op: What stands in for OP, not compiled; the tree's own if None.
+    """
+
+    release: str | None = None
+    fork: bool = False
+    op: Callable[[Any, Any], Any] | None = None
+
+
+VARIANTS = {
+    "stock": Variant(),
+    "merged": Variant(release=MERGED),
+    "fork": Variant(fork=True),
+    "eager": Variant(op=lambda x, values: (x >= values).sum(-1)),
+    "limit": Variant(op=lambda x, _: x.sum(-1)),
+}
+# Those that compile; and those that the trainer and the server run.
+COMPILED = tuple(name for name, it in VARIANTS.items() if not it.op)
+SERVED = tuple(name for name in COMPILED if not VARIANTS[name].release)
 
 
 def folder(name: str) -> Path:
-    """Return the tree of a variant; eager and the limit are stock with another op.
+    """Return the tree of a variant.
 
     Raises:
         ForkError: It was not made.
     """
-    made = trees(described(MERGED if name in OF_MERGED else None))
-    return built(made.fork if name in ("fork", "follow-up") else made.stock, name)
+    variant = VARIANTS[name]
+    made = trees(described(variant.release))
+    return existing(made.fork if variant.fork else made.stock)
 
 
-def built(path: Path, name: str) -> Path:
-    """Return a path that building a variant makes.
+def existing(path: Path) -> Path:
+    """Return a path that `make bench` makes.
 
     Raises:
         ForkError: It is not there.
     """
     if not path.exists():
-        release = f" RELEASE={MERGED}" if name in OF_MERGED else ""
-        raise ForkError(f"{path} is missing; run `make build{release}` first.")
+        raise ForkError(f"{path} is missing; run `make bench QUICK=1` first.")
     return path
 
 
 def width(vocabulary: int, rows: str) -> int:
-    """Return how wide the tensor is that rows are cut from."""
+    """Return how wide the tensor is that rows are cut from.
+
+    Args:
+        vocabulary: The number of columns.
+        rows: ``own`` for a tensor of their own; ``padded`` for the wider one of a model
+            whose vocabulary vLLM has padded.
+    """
     return vocabulary if rows == "own" else (vocabulary // 64 + 1) * 64
 
 
-@dataclass(frozen=True)
-class Variant:
-    """One tree's sampling, ready to be called.
+def load(name: str, device: str) -> stand_ins.Modules:
+    """Load the sampler of a variant for ``cpu`` or ``cuda``."""
+    modules = stand_ins.load(folder(name), device)
+    if op := VARIANTS[name].op:
+        setattr(modules.sampler, OP, op)
+    return modules
 
-    Attributes:
-        modules: What was loaded from the tree.
+
+def calls(
+    modules: stand_ins.Modules, sampler: Any, level: str, logits: Any
+) -> Callable[[], Any]:
+    """Return what calls one of LEVELS on logits, shape (batch, vocabulary).
+
+    The logits stay as they are; the sampler is one that ``modules`` constructed.
     """
+    token_ids = logits[:, :1].argmax(-1)
+    # A slice is another tensor object, without the marks of an earlier call.
+    if level == "forward":
+        metadata = _metadata(logits)
+        return lambda: sampler(logits[:], metadata)
 
-    modules: stand_ins.Modules
+    def gather() -> Any:
+        return sampler.gather_logprobs(logits[:], NUM_LOGPROBS, token_ids)
 
-    @classmethod
-    def load(cls, name: str, device: str) -> "Variant":
-        """Load a variant of VARIANTS for ``cpu`` or ``cuda``."""
-        loaded = stand_ins.load(folder(name), device)
-        if name == "eager":
-            setattr(loaded.sampler, OP, lambda x, values: (x >= values).sum(-1))
-        elif name == "limit":
-            setattr(loaded.sampler, OP, lambda x, values: x.sum(-1))
-        return cls(loaded)
+    if level == "gather_logprobs":
+        return gather
+    op = getattr(modules.sampler, OP)
+    seen: list[Any] = []
 
-    def sampler(self, vocabulary: int, logprobs_mode: str = "raw_logprobs") -> Any:
-        """Construct a ``Sampler`` as the worker of a model does."""
-        return construct(self.modules, vocabulary, logprobs_mode)
+    # The arguments as the sampler passes them, with its marks.
+    def spy(*arguments: Any) -> Any:
+        seen[:] = arguments
+        return op(*arguments)
 
-    def calls(self, sampler: Any, level: str, logits: Any) -> Callable[[], Any]:
-        """Return what calls one level on logits.
-
-        Args:
-            sampler: One that this variant has constructed.
-            level: One of LEVELS.
-            logits: Shape (batch, vocabulary); left as they are.
-        """
-        token_ids = logits[:, :1].argmax(-1)
-        # A slice is another tensor object, without the marks of an earlier call.
-        if level == "forward":
-            metadata = _metadata(logits)
-            return lambda: sampler(logits[:], metadata)
-
-        def gather() -> Any:
-            return sampler.gather_logprobs(logits[:], NUM_LOGPROBS, token_ids)
-
-        if level == "gather_logprobs":
-            return gather
-        op = getattr(self.modules.sampler, OP)
-        seen: list[Any] = []
-
-        # The arguments as the sampler passes them, with its marks.
-        def spy(*arguments: Any) -> Any:
-            seen[:] = arguments
-            return op(*arguments)
-
-        setattr(self.modules.sampler, OP, spy)
-        gather()
-        setattr(self.modules.sampler, OP, op)
-        return lambda: op(*seen)
+    setattr(modules.sampler, OP, spy)
+    gather()
+    setattr(modules.sampler, OP, op)
+    return lambda: op(*seen)
 
 
 def _metadata(logits: Any) -> Any:

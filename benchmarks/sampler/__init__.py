@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sampler alone: compilations, steady state, memory, generated code.
+"""The sampler alone: compilations, steady state, memory.
 
 In: a variant's tree, loaded with stand-ins for the rest of vLLM. Out: JSON.
 """

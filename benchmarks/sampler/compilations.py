@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Count what a variant compiles, and when, while one model after another is served."""
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.variants import Variant, width
-from tools.fork.sampler.observe import forget, observe
+from benchmarks.variants import OP, calls, load, width
+from tools.fork.sampler.observe import construct, forget, observe
 
 # The engine samples no empty batch, but may gather the logprobs of one.
 BATCHES = {
@@ -15,58 +16,104 @@ BATCHES = {
     "forward": (1, 2, 3, 8, 64, 257, 1),
 }
 VOCABULARIES = {"own": (32000, 128256, 151936), "padded": (32001, 50257, 50272)}
+# What to count in: the level, the rows, the type of the logits, the mode of logprobs.
+CELLS = [
+    {"level": level, "rows": rows, "dtype": dtype, "mode": mode}
+    for level, rows, dtype, mode in (
+        ("gather_logprobs", "own", "float32", "raw_logprobs"),
+        ("forward", "own", "float32", "raw_logprobs"),
+        ("forward", "padded", "float32", "raw_logits"),
+        ("forward", "padded", "bfloat16", "raw_logits"),
+    )
+]
 
 Json = dict[str, Any]
 
 
-def measure(
-    variants: list[str], cells: list[Json], cache: str, device: str
-) -> list[Json]:
+def measure(variants: list[str], device: str) -> list[Json]:
     """Take the samplers of variants through the whole sequence, once a cell.
 
-    Each cell starts with nothing in memory and a folder of its own in Inductor's cache.
-
-    Args:
-        variants: Those that compile, or one of them.
-        cells: Per cell the ``level`` (``gather_logprobs`` or ``forward``), the
-            ``rows``, the ``dtype`` of the logits and the ``mode`` of the logprobs.
-        cache: ``cold`` or ``warm``: what TORCHINDUCTOR_CACHE_DIR is; for the result.
-        device: ``cpu`` or ``cuda``.
+    Each cell starts with nothing in memory and an empty folder for Inductor's cache.
 
     Returns:
-        Per variant its name, the cache and, per cell, its calls: the vocabulary, the
-        batch, or None where the sampler is constructed, seconds, the error that the
-        call ended with or None, and what was compiled during it.
+        Per variant and cell the ``variant``, the cell, its `counts`, and ``calls``:
+        those that compiled or failed, each with its vocabulary, its batch, or None
+        where the sampler is constructed, the ``error`` that it ended with, or None, and
+        its ``compilations``.
     """
     from torch._inductor import compile_fx  # noqa: F401
 
     folder = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
     result: list[Json] = []
     for variant in variants:
-        done = []
-        for cell in cells:
+        for cell in CELLS:
             forget(folder / "-".join((variant, *cell.values())), device)
-            done.append({**cell, "calls": list(_sequence(variant, cell, device))})
-        result.append({"variant": variant, "cache": cache, "cells": done})
+            made = list(_sequence(variant, cell, device))
+            kept = [it for it in made if it["compilations"] or it["error"]]
+            counted = counts(kept)
+            result.append({"variant": variant, **cell, **counted, "calls": kept})
     return result
+
+
+def counts(calls: list[Json]) -> Json:
+    """Count in calls what compiled.
+
+    Args:
+        calls: As `measure` has them.
+
+    Returns:
+        How many compilations there were ``ahead``, before there was a call, and
+        ``waiting``, in calls; how many were of the ``op``; how many calls had
+        ``crashes``; and the seconds that calls spent compiling, as ``lost``.
+    """
+    found = [(call["batch"], it) for call in calls for it in call["compilations"]]
+    whole = [(batch, it) for batch, it in found if not it["failed"]]
+    return {
+        "ahead": sum(batch is None for batch, _ in whole),
+        "waiting": sum(batch is not None for batch, _ in whole),
+        "op": sum(it["function"] == OP for _, it in whole),
+        "crashes": sum(bool(call["error"]) for call in calls),
+        "lost": math.fsum(it["seconds"] for batch, it in found if batch is not None),
+    }
 
 
 def _sequence(variant: str, cell: Json, device: str) -> Iterator[Json]:
     import torch
 
-    loaded = Variant.load(variant, device)
+    loaded = load(variant, device)
     batches, rows = BATCHES[cell["level"]], cell["rows"]
     for vocabulary in VOCABULARIES[rows]:
         samplers: list[Any] = []
 
-        def construct(size: int = vocabulary, made: list[Any] = samplers) -> None:
-            made.append(loaded.sampler(size, cell["mode"]))
+        def make(size: int = vocabulary, made: list[Any] = samplers) -> None:
+            made.append(construct(loaded, size, cell["mode"]))
 
-        yield {"vocabulary": vocabulary, "batch": None, **observe(construct)}
+        yield {"vocabulary": vocabulary, "batch": None, **_observe(make)}
         # As a model computes its logits: tensors of inference mode are others.
         with torch.inference_mode():
             noise = torch.randn(max(batches), width(vocabulary, rows), device=device)
             logits = noise.to(getattr(torch, cell["dtype"]))[:, :vocabulary]
             for batch in batches:
-                call = loaded.calls(samplers[0], cell["level"], logits[:batch])
-                yield {"vocabulary": vocabulary, "batch": batch, **observe(call)}
+                call = calls(loaded, samplers[0], cell["level"], logits[:batch])
+                yield {"vocabulary": vocabulary, "batch": batch, **_observe(call)}
+
+
+def _observe(call: Any) -> Json:
+    found = observe(call)
+    error = found["error"] and found["error"].split(" - ")[0]
+    compilations = [
+        {
+            "function": it["function"],
+            "seconds": round(it["seconds"], 3),
+            "reason": why(it["reason"]),
+            "failed": it["failed"],
+        }
+        for it in found["compilations"]
+    ]
+    return {"error": error, "compilations": compilations}
+
+
+def why(reason: str | None) -> str | None:
+    """Return Dynamo's reason to compile again without its numbers and places."""
+    # What comes behind "#" is where in the source that was decided.
+    return reason.split("  #")[0].split(": ", 1)[-1] if reason else None

@@ -4,7 +4,8 @@
 from pathlib import Path
 from typing import Any
 
-from benchmarks.variants import VARIANTS, Variant
+from benchmarks.variants import VARIANTS, calls, load
+from tools.fork.sampler.observe import construct
 
 Json = dict[str, Any]
 
@@ -14,12 +15,6 @@ def measure(level: str, batch: int, vocabulary: int, device: str) -> list[Json]:
 
     On the CPU that is the peak of the process's resident memory, which Linux resets on
     demand; on a GPU that of torch's allocator.
-
-    Args:
-        level: One of LEVELS.
-        batch: The number of rows.
-        vocabulary: The number of columns.
-        device: ``cpu`` or ``cuda``.
 
     Returns:
         One result: the level, the shape, the bytes of the float32 input, and by variant
@@ -31,8 +26,8 @@ def measure(level: str, batch: int, vocabulary: int, device: str) -> list[Json]:
     with torch.inference_mode():
         logits = torch.randn(batch, vocabulary, device=device)
         for name in VARIANTS:
-            variant = Variant.load(name, device)
-            call = variant.calls(variant.sampler(vocabulary), level, logits)
+            loaded = load(name, device)
+            call = calls(loaded, construct(loaded, vocabulary), level, logits)
             call()  # compiles
             extra[name] = (_peak_on_gpu if device == "cuda" else _peak_on_cpu)(call)
     shape = {"level": level, "batch": batch, "vocabulary": vocabulary}

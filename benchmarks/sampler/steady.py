@@ -2,25 +2,28 @@
 """Time calls once everything is compiled, all variants in turn in one process."""
 
 import random
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks.summary import quartiles, ratios
-from benchmarks.variants import LEVELS, VARIANTS, Variant, width
+from benchmarks.variants import COMPILED, VARIANTS, calls, load, width
+from tools.fork.sampler.observe import construct
 
 BATCHES = (1, 2, 4, 8, 16, 64, 256, 1024)
 QUICK = [("forward", 151936, "own")]
 # Level, vocabulary and rows; padded ones are float32, and so they stay at any batch.
 CASES = [
-    *((level, size, "own") for size in (32000, 151936) for level in LEVELS),
+    *(("forward", size, "own") for size in (32000, 151936)),
     ("forward", 50257, "padded"),
+    *(("gather_logprobs", size, "own") for size in (32000, 151936)),
+    ("op", 151936, "own"),
 ]
+_COMPARED = ("stock", "merged", "limit")  # what the fork is a ratio to
 _SAMPLE = 2e-3  # seconds that one sample of the fastest variant takes, at least
 _ROUNDS = 5, 200  # at least and at most
 _QUEUED = 20  # calls that a sample on a GPU queues at most
 _ASLEEP = 30_000_000  # cycles, over 10 ms: the time to queue them
-_COPIED = 2**28  # bytes
 
 Json = dict[str, Any]
 
@@ -33,22 +36,14 @@ def measure(
     seconds: float,
     device: str,
 ) -> list[Json]:
-    """Time one level at every batch.
+    """Time one level at every batch, for about so many seconds each.
 
     One vocabulary a process, as in a server: upstream's version compiles its first.
 
-    Args:
-        level: One of LEVELS.
-        vocabulary: The number of columns.
-        rows: One of ROWS.
-        batches: The numbers of rows.
-        seconds: How long to go on at each batch, about.
-        device: ``cpu`` or ``cuda``.
-
     Returns:
-        One result: the level, the vocabulary, the rows, the bandwidth of a copy in
-        bytes read and written a second, and per batch the quartiles of the seconds a
-        call by variant, and those of the paired ratios.
+        One result: the level, the vocabulary, the rows, and per batch the number of
+        rounds, the quartiles of the seconds a call by variant, and those of the ratios
+        within a round.
     """
     import torch
 
@@ -57,30 +52,44 @@ def measure(
     with torch.inference_mode():
         wide = torch.randn(max(batches), width(vocabulary, rows), device=device)
         everything = wide[:, :vocabulary]
-        loaded = {it: Variant.load(it, device) for it in VARIANTS}
-        samplers = {name: it.sampler(vocabulary) for name, it in loaded.items()}
+        variants = VARIANTS if level == "op" else COMPILED  # the limit is the op's
+        loaded = {it: load(it, device) for it in variants}
+        samplers = {name: construct(it, vocabulary) for name, it in loaded.items()}
         for batch in batches:
-            calls = {
-                name: variant.calls(samplers[name], level, everything[:batch])
-                for name, variant in loaded.items()
+            timed = {
+                name: calls(modules, samplers[name], level, everything[:batch])
+                for name, modules in loaded.items()
             }
-            samples = _in_turn(calls, time_calls, seconds)
-            points.append(
-                {
-                    "batch": batch,
-                    "seconds": {it: quartiles(samples[it]) for it in samples},
-                    "ratios": ratios(samples),
-                }
-            )
-    return [
-        {
-            "level": level,
-            "vocabulary": vocabulary,
-            "rows": rows,
-            "copy_bandwidth": _copy_bandwidth(device, time_calls),
-            "points": points,
-        }
-    ]
+            samples = _in_turn(timed, time_calls, seconds)
+            points.append({"batch": batch, **summarise(samples)})
+    case = {"level": level, "vocabulary": vocabulary, "rows": rows}
+    return [{**case, "points": points}]
+
+
+def summarise(samples: dict[str, list[float]]) -> Json:
+    """Return the quartiles of samples, and those of ratios within a round.
+
+    Args:
+        samples: By variant the seconds of each round.
+    """
+    ratios = {
+        f"fork/{it}": [a / b for a, b in zip(samples["fork"], samples[it], strict=True)]
+        for it in _COMPARED
+        if it in samples
+    }
+    return {
+        "rounds": len(samples["fork"]),
+        "seconds": {name: _quartiles(it) for name, it in samples.items()},
+        "ratios": {name: _quartiles(it) for name, it in ratios.items()},
+    }
+
+
+def _quartiles(samples: Sequence[float]) -> Json:
+    """Return the median of at least two samples, and the quartiles around it."""
+    found = statistics.quantiles(samples, n=4, method="inclusive")
+    # Five digits are more than any clock is good for.
+    rounded = (float(f"{it:.5g}") for it in found)
+    return dict(zip(("low", "median", "high"), rounded, strict=True))
 
 
 Timer = Callable[[Callable[[], Any], int], float]
@@ -127,11 +136,3 @@ def _time_on_gpu(call: Callable[[], Any], count: int) -> float:
     end.record()
     end.synchronize()
     return float(start.elapsed_time(end)) / 1e3 / count
-
-
-def _copy_bandwidth(device: str, time_calls: Timer) -> float:
-    import torch
-
-    source = torch.zeros(_COPIED, dtype=torch.uint8, device=device)
-    target = torch.ones_like(source)
-    return 2 * _COPIED / min(time_calls(lambda: target.copy_(source), 1) for _ in "123")

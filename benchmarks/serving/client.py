@@ -19,10 +19,6 @@ Json = dict[str, Any]
 def measure(url: str, model: str) -> Json:
     """Send all waves, each once the one before has ended.
 
-    Args:
-        url: Of the server, with its ``/v1``.
-        model: The name that it serves.
-
     Returns:
         ``openai``, the client's version, and ``requests``: of each its ``wave``, as
         counted from 0, the wave's ``size``, when it was ``sent``, in seconds since the

@@ -11,14 +11,7 @@ _TEXTS = "docs/**/*.md"
 
 
 def make(target: Path) -> Path:
-    """Make a small random Llama, with float16 weights, unless it is there.
-
-    Args:
-        target: The folder for it; that above exists.
-
-    Returns:
-        The folder.
-    """
+    """Return a folder with a small random Llama of float16 weights, made if need be."""
     if not target.exists():
         texts = sorted(folder("stock").glob(_TEXTS))
         target.mkdir()

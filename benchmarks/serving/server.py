@@ -3,11 +3,11 @@
 
 import contextlib
 import http.client
-import json
+import itertools
 import os
-import re
 import signal
 import socket
+import statistics
 import subprocess
 import tempfile
 import time
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import child
-from benchmarks.serving import model
-from benchmarks.variants import built, folder
+from benchmarks.serving import model, trace
+from benchmarks.variants import existing, folder
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.engine.serve import settings
@@ -25,75 +25,76 @@ from tools.fork.program import environment
 
 _NAME = "small-llama"
 _PATIENCE = 600.0  # seconds for a server to be up
-# What torch's structured trace says of each compilation, first ones included.
-_METRICS = re.compile(r'^V.*?\] (\{"compilation_metrics".*)$', re.M)
 
 Json = dict[str, Any]
 
 
-def measure(variant: str, cache: str, scratch: Path, report: Path) -> list[Json]:
+def measure(variant: str, cache: str, scratch: Path) -> list[Json]:
     """Start a server, send it all requests, and stop it.
 
     Args:
-        variant: One of `benchmarks.serving.engine.SERVED`.
+        variant: Of those that are SERVED.
         cache: ``cold``, or ``warm``, after cold with the same scratch folder.
         scratch: Where the model and what is compiled are kept.
-        report: The folder for what server and client print.
 
     Returns:
         One result: the variant, the cache, ``openai``, the client's version, the
-        seconds until the server was up, ``started``, its ``compilations``, each with
-        its ``start``, and the ``requests`` as `benchmarks.serving.client` has them.
-        Moments are in seconds after the server was up.
+        seconds until the server was up, ``started``, its ``compilations`` as
+        `benchmarks.serving.trace` has them, and what `summarise` makes of its requests.
 
     Raises:
         ForkError: It is not installed, it did not start, or the client failed.
     """
-    built(VENV / "bin/vllm", variant)
+    existing(VENV / "bin/vllm")
     tree = folder(variant)
     served = model.make(scratch / "model")
-    name = f"server-{variant}-{cache}"
-    with tempfile.TemporaryDirectory(dir=scratch) as trace:
-        env = settings(tree, scratch / f"server-{variant}") | {"TORCH_TRACE": trace}
+    with tempfile.TemporaryDirectory(dir=scratch) as traced:
+        env = settings(tree, scratch / f"server-{variant}") | {"TORCH_TRACE": traced}
         start = time.time()
-        with _serving(served, env, report / f"{name}.log") as url:
+        with _serving(served, env, scratch / "server.log") as url:
             up = time.time()
             asked = {"url": url, "model": _NAME}
-            log = report / f"{name}-client.log"
-            sent = child.call("serving.client", asked, {}, log)
-        compiled = [
-            it for file in Path(trace).iterdir() for it in compilations(file, tree, up)
-        ]
-    requests = [{**it, "sent": it["sent"] - up} for it in sent["requests"]]
-    return [
-        {
-            "variant": variant,
-            "cache": cache,
-            "openai": sent["openai"],
-            "started": up - start,
-            "compilations": sorted(compiled, key=lambda it: float(it["start"])),
-            "requests": requests,
-        }
-    ]
+            sent = child.call("serving.client", asked, {})
+        starts = [min(it["sent"] for it in wave) for wave in _waves(sent["requests"])]
+        compilations = trace.compiled(Path(traced), tree, up, starts)
+    shape = {"variant": variant, "cache": cache, "openai": sent["openai"]}
+    measured = {"started": round(up - start, 1), "compilations": compilations}
+    return [{**shape, **measured, **summarise(sent["requests"])}]
 
 
-def compilations(trace: Path, tree: Path, up: float) -> Iterator[Json]:
-    """Yield what one process compiled.
+def summarise(requests: list[Json]) -> Json:
+    """Return what a person notices of requests, those of `benchmarks.serving.client`.
 
-    Args:
-        trace: A file that TORCH_TRACE made it write.
-        tree: The source tree, without which files are named.
-        up: When the server was up, in seconds since the epoch.
+    Returns:
+        The number of ``requests``, of those that ``failed``, and the first ``error`` or
+        None; per wave its ``size`` and the longest ``wait`` for a first or a next
+        token; the seconds of the ``first`` request, and the median of later ones that
+        were sent alone too, as ``alike``; both None if one of them failed.
     """
-    for line in _METRICS.findall(trace.read_text(errors="replace")):
-        it = json.loads(line)["compilation_metrics"]
-        yield {
-            "function": it["co_name"],
-            "file": (it["co_filename"] or "").removeprefix(f"{tree}/"),
-            "seconds": (it["duration_us"] or 0) / 1e6,
-            "reason": it["recompile_reason"],
-            "start": (it["start_time_us"] or 0) / 1e6 - up,
-        }
+    errors = [it["error"] for it in requests if it["error"]]
+    alone = [it["times"][-1] for it in requests if it["size"] == 1 and it["times"]]
+    whole = len(alone) == sum(it["size"] == 1 for it in requests)
+    return {
+        "requests": len(requests),
+        "failed": len(errors),
+        "error": errors[0] if errors else None,
+        "waves": [
+            {"size": len(it), "wait": round(max(map(_longest, it)), 4)}
+            for it in _waves(requests)
+        ],
+        "first": round(alone[0], 4) if whole else None,
+        "alike": round(statistics.median(alone[1:]), 4) if whole else None,
+    }
+
+
+def _waves(requests: list[Json]) -> list[list[Json]]:
+    groups = itertools.groupby(requests, key=lambda it: it["wave"])
+    return [[*wave] for _, wave in groups]
+
+
+def _longest(request: Json) -> float:
+    times: list[float] = [0.0, *request["times"]]
+    return max([0.0, *(b - a for a, b in itertools.pairwise(times))])
 
 
 @contextlib.contextmanager
@@ -136,7 +137,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
                 return
         time.sleep(0.1)
     last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-    raise ForkError(f"The server did not start; {log} ends:\n{last}")
+    raise ForkError(f"The server did not start; it said:\n{last}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

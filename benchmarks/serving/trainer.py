@@ -4,12 +4,13 @@
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from benchmarks import child
-from benchmarks.serving import model
-from benchmarks.variants import built, folder
+from benchmarks.serving import model, trace
+from benchmarks.variants import existing, folder
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.engine.serve import settings
 from tools.fork.program import Word, uv
@@ -20,34 +21,33 @@ STEPS = 12
 Json = dict[str, Any]
 
 
-def measure(variant: str, cache: str, scratch: Path, report: Path) -> list[Json]:
-    """Train a small model.
-
-    Args:
-        variant: One of `benchmarks.serving.engine.SERVED`.
-        cache: ``cold``, or ``warm``, after cold with the same scratch folder.
-        scratch: Where the model and what is compiled are kept.
-        report: The folder for what the trainer prints.
+def measure(variant: str, cache: str, scratch: Path) -> list[Json]:
+    """Train a small model; the arguments are as in `benchmarks.serving.server`.
 
     Returns:
-        One result: the variant, the cache, and what `benchmarks.serving.training` has
-        measured.
+        One result: the variant, the cache, what `benchmarks.serving.training` has
+        measured, and its ``compilations`` as `benchmarks.serving.trace` has them.
 
     Raises:
         ForkError: vLLM is not installed, TRL cannot be, or training failed.
     """
-    built(VENV / "bin/vllm", variant)
+    existing(VENV / "bin/vllm")
     tree = folder(variant)
-    env = {
-        **settings(tree, scratch / f"trainer-{variant}"),
-        "PYTHONPATH": os.pathsep.join(map(str, (tree, _packages()))),
-        # As colocated engines run, so that all is compiled in the trainer's process.
-        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-    }
     asked = {"folder": str(model.make(scratch / "model")), "steps": STEPS}
-    log = report / f"trainer-{variant}-{cache}.log"
-    trained = child.call("serving.training", asked, env, log)
-    return [{"variant": variant, "cache": cache, **trained}]
+    with tempfile.TemporaryDirectory(dir=scratch) as traced:
+        env = {
+            **settings(tree, scratch / f"trainer-{variant}"),
+            "PYTHONPATH": os.pathsep.join(map(str, (tree, _packages()))),
+            # As colocated engines run: all is compiled in the trainer's process.
+            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+            "TORCH_TRACE": traced,
+        }
+        trained = child.call("serving.training", asked, env)
+        up = trained.pop("up")
+        starts = [it.pop("start") for it in trained["steps"]]
+        compilations = trace.compiled(Path(traced), tree, up, starts)
+    shape = {"variant": variant, "cache": cache}
+    return [{**shape, **trained, "compilations": compilations}]
 
 
 def _packages() -> Path:

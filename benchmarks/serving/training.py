@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tools.fork.engine.process import compilations
-
 GROUP = 8
 LONGEST = 32  # tokens of a completion
 _PROMPTS = ("Once upon a time", "The engine is", "How to install", "A list of models")
@@ -26,11 +24,12 @@ def measure(folder: str, steps: int) -> Json:
 
     Returns:
         ``trl``, its version, ``started``, the seconds until the trainer was there, its
-        engine included, and ``steps``: of each the ``seconds``, the ``compilations``
-        during it, the ``rewards`` and the ``lengths`` in tokens of its completions, its
-        ``loss`` and its ``grad_norm``.
+        engine included, ``up``, when that was, in seconds since the epoch, and
+        ``steps``: of each its ``start``, likewise, its ``seconds``, the ``rewards`` and
+        the ``lengths`` in tokens of its completions, its ``loss`` and its
+        ``grad_norm``.
     """
-    start = time.perf_counter()
+    start = time.time()
     import transformers
     import trl
 
@@ -45,9 +44,10 @@ def measure(folder: str, steps: int) -> Json:
             train_dataset=[{"prompt": it} for it in _PROMPTS * steps],
             callbacks=[_notes(done)],
         )
-        started = time.perf_counter() - start
+        up = time.time()
         trainer.train()
-    return {"trl": trl.__version__, "started": started, "steps": done}
+    started = round(up - start, 1)
+    return {"trl": trl.__version__, "started": started, "up": up, "steps": done}
 
 
 def _options(vocabulary: int, steps: int) -> Json:
@@ -87,18 +87,15 @@ def _reward(done: list[Json]) -> Callable[..., list[float]]:
 
 def _notes(done: list[Json]) -> Any:
     """Return a callback that adds each step to ``done``."""
-    from torch._dynamo import utils
     from transformers import TrainerCallback
 
     class Notes(TrainerCallback):  # type: ignore[misc]
         def on_step_begin(self, *_: Any, **__: Any) -> None:
-            utils.clear_compilation_metrics()
-            done.append({})
+            done.append({"start": time.time()})
             self.start = time.perf_counter()
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            seconds = time.perf_counter() - self.start
-            done[-1] |= {"seconds": seconds, "compilations": compilations()}
+            done[-1]["seconds"] = round(time.perf_counter() - self.start, 4)
 
         def on_log(self, *_: Any, logs: Json, **__: Any) -> None:
             if "loss" in logs:

@@ -35,22 +35,12 @@ OVERLAY = b"""class Sampler:
     def _compile_ahead(self):
         pass
 """
-# pip asks an sdist for its metadata; this answers without setuptools.
-BACKEND = f"""
-import pathlib
-def prepare_metadata_for_build_wheel(folder, settings=None):
-    info = pathlib.Path(folder, "vllm-{VERSION}.dist-info")
-    info.mkdir()
-    info.joinpath("METADATA").write_text(
-        "Metadata-Version: 2.1\\nName: vllm\\nVersion: {VERSION}\\n")
-    return info.name
-""".encode()
 FILES = {
     "PKG-INFO": f"Metadata-Version: 2.1\nName: vllm\nVersion: {VERSION}\n".encode(),
     "vllm.egg-info/PKG-INFO": b"",
     "pyproject.toml": b"[build-system]\nrequires = []\n"
-    b'build-backend = "backend"\nbackend-path = ["."]\n',
-    "backend.py": BACKEND,
+    b'build-backend = "setuptools.build_meta"\n',
+    "setup.py": b"raise SystemExit('This needs torch.')\n",
     ".gitignore": b"*.so\n/vllm/_version.py\n/ignored.txt\n",
     "ignored.txt": b"tracked upstream although ignored\n",
     "vllm/__init__.py": b"",

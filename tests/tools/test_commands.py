@@ -146,3 +146,19 @@ def test_inside_the_virtual_environment_the_command_just_runs(
     monkeypatch.setattr("sys.prefix", str(venv))
 
     assert bootstrap.enter(["build"], venv) is None
+
+
+@pytest.mark.parametrize("quick", [[], ["--quick"]])
+def test_the_trees_to_compare_are_made_first(
+    quick: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Any] = []
+    patch = monkeypatch.setattr
+    patch(commands.build, "make", lambda it: calls.append(it.version))
+    patch(commands.build, "make_trees", lambda it: calls.append(it.version))
+    patch(commands, "show", lambda program, cwd: calls.append(program[1:]) or 7)
+
+    assert commands.run(cli.parse(["bench", *quick])) == 7
+
+    pinned = commands.described(None).version
+    assert calls == [pinned, commands.MERGED, ["-m", "benchmarks", *quick]]

@@ -51,8 +51,6 @@ def _build(release: Release) -> int:
 
 
 def _patch(release: Release) -> int:
-    # pip needs its torch to fetch any release.
-    build.make(described(None))
     made = build.make_trees(release)
     target = of_release(ROOT / "dist", release)
     written = patch.make(release, made, reports(release), target)
@@ -66,9 +64,5 @@ def _patch(release: Release) -> int:
 
 def _bench(quick: bool) -> int:
     build.make(described(None))
-    if quick:
-        build.make_trees(described(MERGED))
-        return show([*_PYTHON, "benchmarks", "--quick"], ROOT)
-    # Its engine is measured too, in an environment of its own.
-    status = show([*_PYTHON, "tools.fork", "build", "--release", MERGED], ROOT)
-    return status or show([*_PYTHON, "benchmarks"], ROOT)
+    build.make_trees(described(MERGED))  # its sampler is measured too
+    return show([*_PYTHON, "benchmarks", *["--quick"] * quick], ROOT)

@@ -1,25 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must hold whatever upstream's file looks like, over generated modules."""
+"""What must hold whatever upstream's file looks like, be it drawn or real."""
 
 import ast
+import re
 import textwrap
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
-from itertools import count
+from pathlib import Path
 
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparse_source import anchors, check_around, functions, sparse
 from tools.fork import ForkError
+from tools.fork.bootstrap import ROOT
+from tools.fork.source.syntax import Function
 from tools.fork.source.weave import weave
 
-# The same examples in every run: a failure is of this change, not of the day.
-settings.register_profile("same", derandomize=True, deadline=None, max_examples=150)
-settings.load_profile("same")
-
 # {0} is a number of its own, so that a statement can be told from all others.
-SIMPLE = (
-    "a{0} = call({0})",
+SHAPES = (
     "a{0} = call({0})  # größer, 温度; \\",
     "a{0}['größer 温度'] += {0}",
     "# Above.\n# größer 温度\na{0} = {0}",
@@ -31,98 +30,133 @@ SIMPLE = (
     "a{0} = 1; \\\nb{0} = 2",
     "\x0ca{0} = {0}\n",
     "assert call({0}), '\\u2028'\n\n\n",
+    "global g{0}",
     "if call({0}): pass",
-)
-NESTED = (
-    "if call({0}):\n{b}\nelif {0}:\n{b}\nelse:\n    # Below.\n{b}",
-    "for a{0} in call({0}):\n{b}\n    # after {0}",
-    "with call({0}) as a{0}, call():\n\n{b}",
-    "try:\n{b}\nexcept call({0}):\n{b}\nfinally:\n{b}",
-    "@(lambda it: it)\n@call(\n    {0}\n)\ndef f{0}(a=lambda: {0}):\n{b}",
-    "class C{0}(Base):\n{b}",
+    "if {0}:\n    a{0} = 1\nelif 1:\n    b{0} = 1\nelse:\n    # Below.\n    c{0} = 1",
+    "for a{0} in call({0}):\n    b{0} = 1\n    # after {0}",
+    "try:\n    a{0} = 1\nexcept call({0}):\n    b{0} = 1\nfinally:\n    c{0} = 1",
+    "@(lambda it: it)\n@call(\n    {0}\n)\ndef f{0}(a=lambda: {0}):\n\n    a{0} = 1",
+    "class C{0}(Base):\n    a{0} = 1",
 )
 HEADERS = (
-    "def f{0}(a, b=(lambda: {0})):",
-    "async def f{0}(\n    a,  # größer 温度\n    b: 'X' = {0},\n) -> None:",
-    "@call\n# Between.\n@(lambda f: f)\ndef f{0}(a):  # why\n\n    # Below.",
-    "@call(\n    {0},\n)\ndef f{0}(a):\n    '''Words.\n\n    # No comment.'''\n",
+    "def f(a, b=(lambda: 0)):",
+    "async def f(\n    a,  # größer 温度\n    b: 'X' = 0,\n) -> None:",
+    "@call\n# Between.\n@(lambda f: f)\ndef f(a):  # why\n\n    # Below.",
+    "@call(\n    0,\n)\ndef f(a):\n    '''Words.\n\n    # No comment.'''\n",
 )
-
-
-@st.composite
-def blocks(draw: st.DrawFn, number: "count[int]", depth: int = 2) -> str:
-    """Draw an indented block."""
-    parts = []
-    for _ in range(draw(st.integers(1, 3))):
-        shape = draw(st.sampled_from(SIMPLE + NESTED * bool(depth)))
-        while "{b}" in shape:
-            inner = draw(blocks(number, depth - 1)).replace("{", "{{")
-            shape = shape.replace("{b}", inner.replace("}", "}}"), 1)
-        parts.append(shape.format(next(number)))
-    return textwrap.indent("\n".join(parts), "    ")
+# After `make build`, the modules that we weave into are among them.
+REAL = [
+    it.read_bytes()
+    for it in (
+        Path(textwrap.__file__),
+        *sorted(ROOT.glob("build/*/stock/vllm/v1/sample/**/*.py")),
+    )
+    if b"def " in it.read_bytes()
+]
+Scopes = tuple[ast.ClassDef, ...]
+same_examples_in_every_run = settings(derandomize=True, deadline=None, max_examples=150)
 
 
 @st.composite
 def modules(draw: st.DrawFn) -> bytes:
-    """Draw a module with functions and methods."""
-    number = count(1)
+    """Draw a module with a function and a method ``f``."""
 
     def function() -> str:
-        header = draw(st.sampled_from(HEADERS)).format(next(number))
-        return f"{header}\n{draw(blocks(number))}\n"
+        shapes = draw(st.permutations(SHAPES))[: draw(st.integers(1, len(SHAPES)))]
+        body = "\n".join(it.format(at) for at, it in enumerate(shapes))
+        header = draw(st.sampled_from(HEADERS))
+        return f"{header}\n{textwrap.indent(body, '    ')}\n"
 
-    parts = [draw(st.sampled_from(["", '"""Words."""\n\n', "# größer\nimport a\n"]))]
-    for _ in range(draw(st.integers(1, 2))):
-        parts.append(function())
-        if draw(st.booleans()):
-            method = textwrap.indent(function(), "    ")
-            parts.append(f"class C{next(number)}(Base):\n{method}")
-    text = "\n".join(parts)
+    text = f"{function()}\nclass A:\n{textwrap.indent(function(), '    ')}"
     if draw(st.booleans()):
         text = text.replace("    ", "\t")
     if draw(st.booleans()):
         text = text.rstrip()
-    newline = draw(st.sampled_from(["\n", "\r\n", "\r"]))
-    return text.replace("\n", newline).encode()
+    return text.replace("\n", draw(st.sampled_from(["\n", "\r\n", "\r"]))).encode()
 
 
-@given(modules(), st.data())
-def test_around_any_anchor(upstream: bytes, data: st.DataObject) -> None:
-    places = [
-        (upstream, outer, function, anchor)
-        for outer, function in functions(ast.parse(upstream))
-        for anchor in anchors(upstream, function)
-    ]
-    assume(places)
-    check_around(*data.draw(st.sampled_from(places)))
+def functions(
+    scope: ast.Module | ast.ClassDef, outer: Scopes = ()
+) -> Iterator[tuple[Scopes, Function]]:
+    """Yield each function that a sparse source can name, with its classes."""
+    for node in scope.body:
+        if isinstance(node, Function):
+            yield outer, node
+        elif isinstance(node, ast.ClassDef):
+            yield from functions(node, (*outer, node))
 
 
-@given(modules(), st.data())
-def test_what_does_not_fit_is_a_sentence_or_woven_whole(
-    upstream: bytes, data: st.DataObject
+def anchors(function: Function) -> list[ast.stmt]:
+    """Return the statements that a function has once."""
+    inside = [it for it in ast.walk(function) if isinstance(it, ast.stmt)][1:]
+    times = Counter(map(ast.dump, inside))
+    return [it for it in inside if times[ast.dump(it)] == 1 and not is_constant(it)]
+
+
+def is_constant(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def sparse(outer: Scopes, function: Function, body: list[str]) -> bytes:
+    """Write a sparse function with this body between two ``...``."""
+    body = ["...", *body, "..."]
+    nodes: list[ast.stmt] = [*ast.parse("\n".join(body)).body]
+    for scope in (function, *reversed(outer)):
+        nodes = [type(scope)(**{**dict(ast.iter_fields(scope)), "body": nodes})]
+    return ast.unparse(ast.fix_missing_locations(nodes[0])).encode()
+
+
+def weave_around(
+    upstream: bytes, outer: Scopes, function: Function, anchor: ast.stmt
 ) -> None:
-    module = ast.parse(upstream)
-    outer, function = data.draw(st.sampled_from(list(functions(module))))
-    theirs = [ast.unparse(node) for node in function.body]
-    own = [*SIMPLE, *NESTED, "# instead of: a1 = call(1)\nb()", "..."]
-    choice = st.sampled_from([*theirs, *(it.format(1, b="    c()") for it in own)])
-    body = data.draw(st.lists(choice, min_size=1, max_size=4))
+    """Weave a statement above another and one below; check every byte of the file."""
+    body = ["MARK('above')", ast.unparse(anchor), "MARK('below')"]
+    # With a comment each; and unparse puts an empty line above some statements.
+    ours = re.sub(
+        rb"( *)(MARK.*\n)\n*", rb"\1# MARK\n\1\2", sparse(outer, function, body)
+    )
+    woven = weave(ours, upstream, "module.py")
+    assert weave(ours, woven, "module.py") == woven
+    newline = re.findall(rb"\r\n|\r|\n", upstream)[0]
+    end = b"" if upstream.endswith((b"\n", b"\r")) else newline
+    inserted = re.compile(rb"[^\r\n]*MARK[^\r\n]*(\r\n|\r|\n)")
+    assert inserted.subn(b"", woven + end) == (upstream + end, 4)
+    wanted = [ast.dump(it) for it in ast.parse("\n".join(body)).body]
+    assert any(
+        wanted == [*map(ast.dump, block[at : at + 3])]
+        for node in ast.walk(ast.parse(woven))
+        for _, block in ast.iter_fields(node)
+        if isinstance(block, list) and isinstance(block[:1] and block[0], ast.stmt)
+        for at in range(len(block))
+    )
+
+
+@same_examples_in_every_run
+@given(modules() | st.sampled_from(REAL), st.data())
+def test_around_any_statement(upstream: bytes, data: st.DataObject) -> None:
+    outer, function = data.draw(st.sampled_from([*functions(ast.parse(upstream))]))
+    anchor = data.draw(st.sampled_from(anchors(function)))
     try:
-        ours = sparse(outer, function, body)
-    except SyntaxError:
-        assume(False)
-
-    with suppress(ForkError):
-        woven = weave(ours, upstream, "module.py")
-        assert weave(ours, woven, "module.py") == woven
-        ast.parse(woven)
+        weave_around(upstream, outer, function, anchor)
+    except ForkError:
+        above, line = re.split("\r\n|\r|\n", upstream.decode())[anchor.lineno - 2 :][:2]
+        assert re.search("; |elif |: pass", f"{above[-2:]} {line}")
 
 
-@given(modules(), modules(), st.integers(0, 99), st.integers(0, 99))
-def test_any_two_files(ours: bytes, upstream: bytes, start: int, size: int) -> None:
-    lines = ours.splitlines(keepends=True)
-    del lines[start : start + size]
+@same_examples_in_every_run
+@given(modules(), modules(), st.data())
+def test_what_does_not_fit_is_a_sentence(
+    upstream: bytes, other: bytes, data: st.DataObject
+) -> None:
+    (outer, function), *_ = functions(ast.parse(upstream))
+    (_, another), *_ = functions(ast.parse(other))
+    lines = [ast.unparse(it) for it in (*function.body, *another.body)]
+    body = data.draw(st.lists(st.sampled_from([*lines, "..."]), min_size=1))
+    start, size = data.draw(st.integers(0, 99)), data.draw(st.integers(0, 99))
+    rest = other.splitlines(keepends=True)
+    del rest[start : start + size]
 
-    with suppress(ForkError):
-        woven = weave(b"".join(lines), upstream, "module.py")
-        assert weave(b"".join(lines), woven, "module.py") == woven
+    for ours in (sparse(outer, function, body), b"".join(rest)):
+        with suppress(ForkError):
+            woven = weave(ours, upstream, "module.py")
+            assert weave(ours, woven, "module.py") == woven

@@ -53,16 +53,14 @@ def make(release: Release) -> Trees:
     digests = [it for found in release.digests.values() for it in found]
     versions = sys.version, release.torch_on(device)
     inputs = "\n".join([*versions, str(ROOT), device, *digests])
-    generated = trees(release).fork / "vllm/_version.py"
-    if install.installed(inputs) and generated.exists():
-        made = make_trees(release)
-    else:
+    made = make_trees(release)
+    generated = made.fork / "vllm/_version.py"
+    if not (install.installed(inputs) and generated.exists()):
         # First: a release without this file stops before gigabytes are fetched.
         with step(f"vLLM {release.version}'s wheel for {device}"):
             wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
         with install.installing(inputs) as options:
             install.install_torch(release, *options)
-            made = make_trees(release)
             install.install_requirements(release, made.fork, *options)
             with step("the wheel's compiled extensions"):
                 modules = release.from_wheel if device == "cpu" else ()

@@ -18,7 +18,7 @@ from tools.fork.markdown import table
 from tools.fork.model_runner import on_v1
 from tools.fork.outcomes import in_words
 from tools.fork.program import step
-from tools.fork.release import Release, all_described, described, reported, reports
+from tools.fork.release import Release, all_described, reported, reports
 from tools.fork.sampler import measure
 from tools.fork.source.fetch import fetch
 from tools.fork.source.overlay import on_disk, woven
@@ -74,7 +74,6 @@ class Woven:
 
 def show() -> None:
     """Try every release, print the table, and write it to docs/releases.md."""
-    build.make(described(None))  # pip needs its torch to fetch any release
     rows: list[list[str]] = []
     notes: dict[str, list[str]] = {}
     for release in all_described():

@@ -2,6 +2,7 @@
 """Fetch a release's files by package name, and trust only their digests."""
 
 import hashlib
+import os
 import shutil
 import sys
 import tempfile
@@ -11,6 +12,9 @@ from tools.fork import ForkError
 from tools.fork.program import run
 from tools.fork.release import Release
 from tools.fork.settings import packages
+
+# Its setuptools is a stand-in: the release's setup.py, which needs torch, does not run.
+_BACKEND = Path(__file__).with_name("backend")
 
 
 def fetch(release: Release, kind: str, downloads: Path) -> Path:
@@ -59,9 +63,8 @@ def _download(package: str, release: Release, kind: str, folder: Path) -> None:
     pip = [sys.executable, "-m", "pip", "download", "--no-deps"]
     options = ["--require-hashes", only, ":all:", "--no-build-isolation"]
     program = [*pip, *options, "-r", str(requirements), "-d", str(folder)]
-    # pip drops an sdist whose setup.py computes another version than its name has.
-    env = {"VLLM_VERSION_OVERRIDE": release.version, "VLLM_TARGET_DEVICE": "empty"}
-    env |= packages(sys.executable)
+    path = [str(_BACKEND), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {"PYTHONPATH": os.pathsep.join(path), **packages(sys.executable)}
     try:
         run(program, f"pip could not fetch {name}; it said:", env=env)
     except ForkError as error:

@@ -5,14 +5,16 @@ The change goes upstream as two commits, and this module knows which definitions
 left to the second.
 """
 
+import ast
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from tools.fork import ForkError, bootstrap
-from tools.fork.source.cut import cut
-from tools.fork.source.weave import definitions, imports, weave
+from tools.fork.source.cut import bound, cut, drop
+from tools.fork.source.syntax import Function, Source
+from tools.fork.source.weave import weave
 
 Read = Callable[[str], bytes | None]
 
@@ -101,7 +103,7 @@ def module_names(overlay: Path) -> list[str]:
 def _woven_source(
     folders: Sequence[Path], name: str, read: Read, without: Collection[str]
 ) -> bytes:
-    """Weave what the folders have of one file; a later one's definitions go first."""
+    """Weave what the folders have of one file; a later one's functions go first."""
     woven = read(name)
     if woven is None:
         raise ForkError(f"upstream's {name} is gone; fit our sparse source to that.")
@@ -110,16 +112,25 @@ def _woven_source(
         for asked, wanted in _ASKS.findall(ours.decode()):
             if wanted.encode() not in (read(asked) or b""):
                 raise ForkError(f"upstream's {asked} has no {wanted}.")
-        later = set().union(*(definitions(it, name) for it in sources[at + 1 :]))
+        later = set().union(*(bound(it, name, Function) for it in sources[at + 1 :]))
         ours = _cut(ours, name, without)
-        for module, imported in imports(ours, name):
+        ours = drop(ours, name, later & bound(ours, name))
+        for module, imported in _imports(ours, name):
             files = [f"{module}.py", f"{module}/__init__.py"]
             texts = [it for it in map(read, files) if it is not None]
-            known = any(re.search(rf"\b{imported}\b".encode(), it) for it in texts)
-            if imported not in later and not known:
+            if not any(re.search(rf"\b{imported}\b".encode(), it) for it in texts):
                 raise ForkError(f"upstream's {module} has no {imported}.")
-        woven = weave(ours, woven, name, later)
+        woven = weave(ours, woven, name)
     return woven
+
+
+def _imports(source: bytes, name: str) -> Iterator[tuple[str, str]]:
+    """Yield each module of its own package that a source imports from, and the name."""
+    for node in Source(name, source).module.body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            module = node.module.replace(".", "/")
+            if module.partition("/")[0] == name.partition("/")[0]:
+                yield from ((module, it.name) for it in node.names)
 
 
 def _woven_test(
@@ -134,7 +145,7 @@ def _woven_test(
 
 
 def _cut(ours: bytes, name: str, without: Collection[str]) -> bytes:
-    return cut(ours, name, definitions(ours, name) & {*without})
+    return cut(ours, name, bound(ours, name) & {*without})
 
 
 def _sources(folder: Path, where: str = "vllm") -> list[str]:

@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""From the JSON of the measurements to docs/results.md and its pictures."""

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The processes of the trainer and the server, and what the client notes."""
+
+import asyncio
+import os
+import select
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from benchmarks.serving import client, server, trainer
+from tools.fork import ForkError
+
+
+def make_program(folder: Path, text: str) -> None:
+    program = folder / "bin/vllm"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{text}\n")
+    program.chmod(0o755)
+
+
+def test_a_server_that_does_not_start_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_program(tmp_path, "echo No model. >&2; exit 1")
+    monkeypatch.setattr(server, "VENV", tmp_path)
+
+    serving = server._serving(tmp_path, {}, tmp_path / "log")
+    with pytest.raises(ForkError, match=r"(?s)did not start.*No model\."), serving:
+        pass
+
+
+def test_a_server_and_its_engine_end_with_the_measurement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "health").touch()
+    os.mkfifo(tmp_path / "engine")
+    engine = os.open(tmp_path / "engine", os.O_RDONLY | os.O_NONBLOCK)
+    make_program(
+        tmp_path,
+        f"sleep 1000 > {tmp_path}/engine &\n"
+        # vllm serve <model> --port=<port> ...
+        f"for it in $@; do case $it in --port=*) port=${{it#--port=}};; esac; done\n"
+        f"exec python3 -m http.server -d {tmp_path} -b 127.0.0.1 $port",
+    )
+    monkeypatch.setattr(server, "VENV", tmp_path)
+
+    with server._serving(tmp_path, {}, tmp_path / "log") as url:
+        assert url.startswith("http://127.0.0.1:")
+        assert not select.select([engine], [], [], 0)[0]
+
+    # The pipe can be read, to its end, once the process that holds it has ended.
+    assert select.select([engine], [], [], 5)[0]
+    os.close(engine)
+
+
+def fake_client(parts: int) -> Any:
+    """A client whose requests get one token a part, as both kinds have them."""
+    logprobs = SimpleNamespace(tokens=["a"], content=["a"])
+    part = SimpleNamespace(choices=[SimpleNamespace(logprobs=logprobs)])
+    asked: list[Any] = []
+
+    async def stream() -> AsyncIterator[Any]:
+        for _ in range(parts):
+            yield part
+
+    async def create(**arguments: Any) -> Any:
+        asked.append(arguments)
+        return stream()
+
+    completions = SimpleNamespace(create=create)
+    chat = SimpleNamespace(completions=completions)
+    return SimpleNamespace(completions=completions, chat=chat, asked=asked)
+
+
+@pytest.mark.parametrize(("wave", "kind"), [(0, "prompt"), (1, "messages")])
+def test_each_token_of_a_request_is_timed(wave: int, kind: str) -> None:
+    fake = fake_client(client._SHORTEST + 2)
+
+    found = asyncio.run(client._send(fake, "a model", wave, 2))
+
+    assert found["error"] is None
+    assert len(found["times"]) == client._SHORTEST + 2
+    assert found["times"] == sorted(found["times"])
+    assert kind in fake.asked[0]
+    assert fake.asked[0]["logprobs"]
+
+
+def test_what_fails_or_lacks_logprobs_is_an_error() -> None:
+    lacking = asyncio.run(client._send(fake_client(3), "a model", 0, 0))
+    failing = asyncio.run(client._send(SimpleNamespace(), "a model", 0, 0))
+
+    assert lacking["error"] == "3 tokens came with their logprobs, not 8."
+    assert failing["error"].startswith("AttributeError: ")
+    assert failing["times"] == []
+
+
+def test_trl_leaves_the_environment_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+
+    def uv(failure: str, *words: Any) -> bytes:
+        commands.append([*map(str, words)])
+        return b'[{"name": "torch", "version": "2"}, {"name": "vllm"}]'
+
+    monkeypatch.setattr(trainer, "uv", uv)
+    monkeypatch.setattr(trainer, "VENV", tmp_path)
+
+    target = trainer._packages()
+
+    *_, said, folder, excluded, file, package = commands[-1]
+    assert (said, folder, excluded) == ("--target", str(target), "--excludes")
+    assert Path(file).read_text().split() == ["torch", "vllm"]
+    assert package == f"trl=={trainer.TRL}"

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Documents and pictures must be those of the figures in the repository."""
+
+import re
+from pathlib import Path
+
+import jinja2
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from tools.fork import documents
+
+BEFORE = "Before.\n<!-- figures: page -->\n"
+AFTER = "<!-- end -->\nAfter 1 s.\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repository whose one document is that of its figures."""
+    (tmp_path / "templates").mkdir()
+    template = "It takes {{ figures.waits.results | map(attribute='s') | median }} s.\n"
+    (tmp_path / "templates/page.md.jinja").write_text(template)
+    results = [{"s": 1}, {"s": 2.5}, {"s": 3}]
+    documents.write(tmp_path / "docs/figures/waits.json", {"results": results})
+    (tmp_path / "docs/page.md").write_text(f"{BEFORE}It takes 2.5 s.\n{AFTER}")
+    return tmp_path
+
+
+def test_a_document_of_its_figures_stays(root: Path) -> None:
+    assert [*documents.update(root)] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("docs/page.md", "2.5", "2.4"),
+        ("docs/figures/waits.json", "2.5", "2"),
+        ("templates/page.md.jinja", "It takes", "It is"),
+    ],
+)
+def test_a_document_of_other_figures_is_a_problem_once(
+    file: str, old: str, new: str, root: Path
+) -> None:
+    text = (root / file).read_text()
+    (root / file).write_text(text.replace(old, new))
+
+    (problem,) = documents.update(root)
+
+    assert problem.startswith("page.md differed from its figures")
+    assert [*documents.update(root)] == []
+    written = (root / "docs/page.md").read_text()
+    assert written.startswith(BEFORE)
+    assert written.endswith(AFTER)
+
+
+def test_a_block_that_was_taken_out_is_a_problem(root: Path) -> None:
+    (root / "docs/page.md").write_text("It takes 2.4 s.\n")
+
+    assert [*documents.update(root)] == [
+        "No document has the lines `<!-- figures: page -->` and `<!-- end -->`."
+    ]
+
+
+def test_a_figure_that_is_missing_is_an_error(root: Path) -> None:
+    (root / "docs/figures/waits.json").unlink()
+
+    with pytest.raises(jinja2.UndefinedError, match="waits"):
+        list(documents.update(root))
+
+
+def draw(root: Path, metadata: dict[str, str]) -> None:
+    said = PngInfo()
+    for key, text in metadata.items():
+        said.add_text(key, text)
+    Image.new("RGB", (1, 1)).save(root / "docs/waits.png", pnginfo=said)
+
+
+def test_a_picture_is_tied_to_its_figures(root: Path) -> None:
+    figures = root / "docs/figures/waits.json"
+    draw(root, documents.tie(figures))
+    assert [*documents.update(root)] == []
+
+    figures.write_text(figures.read_text() + "\n")
+    (problem,) = documents.update(root)
+    assert re.match("waits.png was not drawn from the figures", problem)
+
+
+def test_a_picture_of_no_figures_is_a_problem(root: Path) -> None:
+    draw(root, {})
+
+    (problem,) = documents.update(root)
+    assert problem.startswith("waits.png was not drawn from the figures")
+
+
+def test_figures_have_a_line_for_each_result(root: Path) -> None:
+    text = (root / "docs/figures/waits.json").read_text()
+
+    assert text == '{\n"results": [\n{"s": 1},\n{"s": 2.5},\n{"s": 3}\n]\n}\n'
