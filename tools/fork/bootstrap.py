@@ -36,7 +36,8 @@ def enter(arguments: "list[str]", venv: Path) -> "str | None":
     if problem:
         return problem
     python = str(venv / "bin/python")
-    os.execv(python, [python, "-m", "tools.fork", *arguments])
+    env = {**os.environ, **environment()}  # with the person's settings of git
+    os.execve(python, [python, "-m", "tools.fork", *arguments], env)
 
 
 def problem_with_python(

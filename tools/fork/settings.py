@@ -62,8 +62,9 @@ def environment(more: "Mapping[str, str] | None" = None) -> "dict[str, str]":
     except (KeyError, OSError, ImportError):
         kept["USER"] = str(os.getuid())  # torch names a folder after the user
     # Our own servers are not behind a proxy; of two spellings programs read either.
-    direct = [kept.get("no_proxy"), kept.get("NO_PROXY"), "localhost,127.0.0.1"]
-    kept["no_proxy"] = kept["NO_PROXY"] = ",".join(filter(None, direct))
+    theirs = [kept[it] for it in ("no_proxy", "NO_PROXY") if kept.get(it)]
+    direct = ",".join([*theirs, "localhost,127.0.0.1"]).split(",")
+    kept["no_proxy"] = kept["NO_PROXY"] = ",".join(dict.fromkeys(direct))
     return {**kept, **(more or {})}
 
 

@@ -185,7 +185,7 @@ def test_the_virtual_environment_is_made_once(
     class Replaced(Exception):
         pass
 
-    def execv(program: str, arguments: list[str]) -> None:
+    def execve(program: str, arguments: list[str], env: dict[str, str]) -> None:
         assert arguments == [str(venv / "bin/python"), "-m", "tools.fork", "demo"]
         raise Replaced
 
@@ -193,7 +193,7 @@ def test_the_virtual_environment_is_made_once(
     monkeypatch.setattr(bootstrap, "lock", lambda folder: None)
     monkeypatch.setattr(subprocess, "call", call)
     monkeypatch.setattr(bootstrap, "packages", lambda python: {})
-    monkeypatch.setattr("os.execv", execv)
+    monkeypatch.setattr("os.execve", execve)
 
     running = f"python{sysconfig.get_python_version()}"
     assert f"needs the package {running}-venv" in (enter() or "")
