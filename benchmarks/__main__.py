@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The benchmarks, as a command: measure, write the report, check the compilations.
 
-``python -m benchmarks cuda`` needs torch, numpy, packaging and matplotlib, on Python
-3.10 tomli, this repository and, of the trees in ``build/``, only ``vllm/v1/sample/``.
+``python -m benchmarks cuda`` needs torch, numpy, packaging and matplotlib, this
+repository and, of the trees in ``build/``, only ``vllm/v1/sample/``.
 ``python -m benchmarks report`` measures nothing.
 """
 

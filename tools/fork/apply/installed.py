@@ -20,6 +20,7 @@ from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
 from tools.fork.source.overlay import module_names, newest_that_fits, on_disk
 
+FORK = "_fork_"  # in the build tag of a wheel that has the change
 _KEPT = ".vllm-before-the-fork"
 
 
@@ -29,12 +30,14 @@ class Installed:
 
     Attributes:
         site: The ``site-packages`` that holds it.
+        info: The folder of its wheel's metadata.
         record: By path, the digests of its files as its wheel states them.
         version: Its version.
         torch: The version of torch beside it, or "" if there is none.
     """
 
     site: Path
+    info: Path
     record: Mapping[str, str]
     version: str
     torch: str
@@ -50,17 +53,13 @@ def read(site: Path) -> Installed:
         with record.open(newline="", encoding="utf-8") as file:
             digests = {row[0]: row[1] for row in csv.reader(file) if len(row) > 1}
         if "vllm/v1/sample/sampler.py" in digests:
-            version = _version(record.parent)
-            torch = "".join(map(_version, site.glob("torch-*.dist-info")))
-            return Installed(site, digests, version, torch)
+            version = record.parent.stem.partition("-")[2]
+            torch = "".join(it.stem[6:] for it in site.glob("torch-*.dist-info"))
+            return Installed(site, record.parent, digests, version, torch)
     raise ForkError(
         f"{site} has a vllm folder, but no record of the wheel that it came from, so "
         "nobody can tell whether its files are the release's own."
     )
-
-
-def _version(info: Path) -> str:
-    return info.name.removesuffix(".dist-info").partition("-")[2]
 
 
 def apply(
@@ -111,15 +110,18 @@ def undo(installed: Installed, overlay: Path = ROOT) -> list[str]:
     """
     contents = {it: on_disk(installed.site, it) for it in module_names(overlay)}
     there = {name: it for name, it in contents.items() if it is not None}
-    before = {name: _kept(installed.site, it) for name, it in there.items()}
+    before = {name: _kept(installed, name, it) for name, it in there.items()}
     changes = {name: it for name, it in before.items() if it is not None}
+    again = installed.info.stem.replace("-", "==", 1)
+    again = f"to have the release's: pip install --force-reinstall --no-deps {again}"
     for name, content in there.items():
         if name not in changes and _is_foreign(installed, name, content):
             raise ForkError(
                 f"{name} is neither as vLLM {installed.version} has it nor as this "
-                "change leaves it, so it was left alone; to have the release's: "
-                f"pip install --force-reinstall --no-deps vllm=={installed.version}"
+                f"change leaves it, so it was left alone; {again}"
             )
+    if not changes and FORK.encode() in (on_disk(installed.info, "WHEEL") or b""):
+        raise ForkError(f"The change came with the wheel, from `make wheel`; {again}")
     if changes:
         _replace(installed.site, {**there, **changes}, {})
     _tidy(installed.site, there)
@@ -128,34 +130,36 @@ def undo(installed: Installed, overlay: Path = ROOT) -> list[str]:
 
 def is_the_releases(installed: Installed, name: str) -> bool:
     """Tell whether a module is byte for byte what the wheel had."""
-    return _digest((installed.site / name).read_bytes()) == installed.record.get(name)
+    return digest((installed.site / name).read_bytes()) == installed.record.get(name)
 
 
 def _is_foreign(installed: Installed, name: str, content: bytes) -> bool:
     """Tell whether a module's content is neither the release's nor ours."""
-    ours = _kept(installed.site, content) is not None
-    return not ours and _digest(content) != installed.record.get(name)
+    ours = _kept(installed, name, content) is not None
+    return not ours and digest(content) != installed.record.get(name)
 
 
 def _before(installed: Installed, name: str) -> bytes | None:
     """Return a module as it was before the change, whether that is there or not."""
     content = on_disk(installed.site, name)
-    kept = None if content is None else _kept(installed.site, content)
+    kept = None if content is None else _kept(installed, name, content)
     return content if kept is None else kept
 
 
-def _kept(site: Path, content: bytes) -> bytes | None:
-    return on_disk(site / _KEPT, _key(content))
+def _kept(installed: Installed, name: str, content: bytes) -> bytes | None:
+    if digest(content) == installed.record.get(name):
+        return None  # it came with a wheel of ours
+    return on_disk(installed.site / _KEPT, _key(content))
 
 
 def _key(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _digest(content: bytes) -> str:
+def digest(content: bytes) -> str:
     """Return the digest of a file as a wheel's RECORD has it."""
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest())
-    return f"sha256={digest.decode().rstrip('=')}"
+    encoded = base64.urlsafe_b64encode(hashlib.sha256(content).digest())
+    return f"sha256={encoded.decode().rstrip('=')}"
 
 
 def _replace(
