@@ -36,7 +36,7 @@ def weave_into(wheel: Path, tag: str, folder: Path, overlay: Path = ROOT) -> Pat
             ZipFile(file, "w") as ours,
         ):
             changes = _changes(theirs, f"{project}-{version}.dist-info", tag, overlay)
-            members = theirs.infolist()
+            members = sorted(theirs.infolist(), key=lambda it: it.header_offset)
             ends = [*(it.header_offset for it in members[1:]), theirs.start_dir]
             source.seek(0)
             for it, end in zip(members, ends, strict=True):
