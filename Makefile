@@ -7,7 +7,7 @@ FORK = PYTHONSAFEPATH= $(PYTHON) -m tools.fork $@
 
 # One command at a time works in a checkout.
 .NOTPARALLEL:
-.PHONY: build demo test test-upstream bench lint patch apply releases python
+.PHONY: build demo test test-upstream bench lint patch apply wheel releases python
 build demo test test-upstream lint patch: python
 	@$(FORK) $(if $(RELEASE),--release $(RELEASE))
 
@@ -22,6 +22,13 @@ bench: python
 # environment, FORCE=1 weaves over what somebody else has changed.
 apply: python
 	@$(FORK) "$(VLLM)" $(if $(FORCE),--force) $(if $(UNDO),--undo)
+
+# make wheel writes into dist/; RELEASE=, DEVICE=cuda or cpu, MACHINE=aarch64 or x86_64
+# and PYTHON_VERSION=3.12 name one for elsewhere.
+wheel: python
+	@$(FORK) $(if $(RELEASE),--release $(RELEASE)) $(if $(DEVICE),--device $(DEVICE)) \
+	$(if $(MACHINE),--machine $(MACHINE)) \
+	$(if $(PYTHON_VERSION),--python-version $(PYTHON_VERSION))
 
 python:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON); install \

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The benchmarks, as a command: measure, check what was counted, write the report.
 
-``python -m benchmarks cuda`` needs torch, numpy, packaging, jinja2 and matplotlib, on
-Python 3.10 tomli, this repository and, of the trees in ``build/``, only
+``python -m benchmarks cuda`` needs torch, numpy, packaging, jinja2, matplotlib and
+pillow, this repository and, of the trees in ``build/``, only
 ``vllm/v1/sample/``. ``python -m benchmarks report`` measures nothing.
 """
 

@@ -29,13 +29,10 @@ def test_a_python_inside_the_range(version: tuple[int, int]) -> None:
     assert bootstrap.problem_with_python(version) is None
 
 
-def test_the_wrong_python_ends_the_command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_wrong_python_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 9, 0))
 
-    assert __main__.main() == 1
-    assert "This is Python 3.9" in capsys.readouterr().err
+    assert "This is Python 3.9" in str(__main__.main())
 
 
 def hold_lock(folder: Path, pipe: Connection) -> None:
@@ -136,14 +133,13 @@ def resolved(requirement: str, *options: str) -> str:
 
 
 def test_a_release_that_is_not_described(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(release, "_compile", resolved)
 
-    assert commands.run(cli.parse(["build", "--release", "0.0.1"])) == 1
-    before, _, entry = capsys.readouterr().err.partition("add it:\n")
+    with pytest.raises(ForkError) as refused:
+        commands.run(cli.parse(["build", "--release", "0.0.1"]))
+    before, _, entry = str(refused.value).partition("add it:\n")
     assert "releases.toml describes only vLLM 0.10.2, " in before
     added = tmp_path / "releases.toml"
     added.write_text(release.RELEASES.read_text() + entry)
@@ -152,17 +148,18 @@ def test_a_release_that_is_not_described(
 
 
 def test_a_release_that_the_index_does_not_have(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(release, "_compile", resolved)
 
-    assert commands.run(cli.parse(["build", "--release", "0.0.2"])) == 1
-    assert "names no vLLM 0.0.2 either, or does not answer" in capsys.readouterr().err
+    with pytest.raises(ForkError, match=r"no vLLM 0\.0\.2 either, or does not answer"):
+        commands.run(cli.parse(["build", "--release", "0.0.2"]))
 
 
 def test_each_release_has_a_virtual_environment_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "releases.toml").write_text('pinned = "1"\n["1"]\n["2"]\n')
     places = {None: ".venv", "1": ".venv", "2": "build/2/.venv", "../3": ".venv"}
+    assert bootstrap.environment_for("wheel", "2", tmp_path) == bootstrap.VENV
     for version, place in places.items():
         venv = bootstrap.environment_for("test", version, tmp_path)
         assert venv == tmp_path / place
@@ -182,7 +179,7 @@ def test_however_a_release_is_named_it_has_its_environment(
         bootstrap, "enter", lambda _, venv: entered.append(venv) or "stop"
     )
 
-    assert __main__.main() == 1
+    assert __main__.main() == "stop"
     assert entered == [bootstrap.ROOT / "build" / version / ".venv"]
 
 
@@ -227,6 +224,14 @@ def test_the_pinned_release_is_described() -> None:
     assert pinned.tag == f"v{pinned.version}"
     assert {*release.PACKAGES} == pinned.digests.keys()
     assert pinned in release.all_described()
+
+
+def test_our_toml_reads_as_any_toml() -> None:
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has none")
+    for name, of_it in (("releases.toml", None), ("pyproject.toml", "build-system")):
+        file = bootstrap.ROOT / name
+        ours, theirs = release.read(file), tomllib.loads(file.read_text("utf-8"))
+        assert (ours == theirs) if of_it is None else (ours[of_it] == theirs[of_it])
 
 
 def test_an_interrupted_installation_is_done_again(

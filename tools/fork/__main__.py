@@ -3,15 +3,14 @@
 
 import sys
 
-from tools.fork import bootstrap
+from tools.fork import ForkError, bootstrap
 
 
-def main() -> int:
-    """Run one command and return its exit status."""
+def main() -> "int | str":
+    """Run one command; return its exit status, or why it cannot run."""
     problem = bootstrap.problem_with_python(sys.version_info[:2], sys.argv[1:])
     if problem:
-        print(problem, file=sys.stderr)
-        return 1
+        return problem
     # Only now: the rest needs the Python that the lines above made sure of.
     from tools.fork import cli
     from tools.fork.apply import target
@@ -21,12 +20,10 @@ def main() -> int:
         return target.main(
             options.where.expanduser().absolute(), options.force, options.undo
         )
-    release = getattr(options, "release", None)
-    venv = bootstrap.environment_for(options.command, release)
+    venv = bootstrap.environment_for(options.command, getattr(options, "release", None))
     problem = bootstrap.enter(sys.argv[1:], venv)
     if problem:
-        print(problem, file=sys.stderr)
-        return 1
+        return problem
     from tools.fork import commands  # needs what was installed
 
     return commands.run(options)
@@ -37,3 +34,8 @@ if __name__ == "__main__":
         sys.exit(main())
     except KeyboardInterrupt:
         sys.exit("\nInterrupted; run the same command again to go on.")
+    except ForkError as error:
+        sys.exit(f"\n{error}")
+    except OSError as error:
+        said = f"{error.filename or 'The disk'} cannot be used ({error.strerror})"
+        sys.exit(f"\n{said}; mend that and run the same command again.")

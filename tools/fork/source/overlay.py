@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from tools.fork import ForkError, bootstrap
+from tools.fork import ForkError
+from tools.fork.release import described
 from tools.fork.source.cut import bound, cut, drop
 from tools.fork.source.syntax import Function, Source
 from tools.fork.source.weave import weave
@@ -154,7 +155,7 @@ def _sources(folder: Path, where: str = "vllm") -> list[str]:
 
 
 def _numbers(overlay: Path, port: Path) -> list[int]:
-    version = bootstrap.pinned_release() if port == overlay else port.name
+    version = described(None).version if port == overlay else port.name
     return [int(number) for number in version.split(".")]
 
 

