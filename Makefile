@@ -7,8 +7,8 @@ FORK = PYTHONSAFEPATH= $(PYTHON) -m tools.fork $@
 
 # One command at a time works in a checkout.
 .NOTPARALLEL:
-.PHONY: build demo test test-upstream bench lint patch apply wheel releases python
-build demo test test-upstream lint patch: python
+.PHONY: build demo test test-upstream bench lint patch weave apply wheel releases python
+build demo test test-upstream lint patch weave: python
 	@$(FORK) $(if $(RELEASE),--release $(RELEASE))
 
 releases: python

@@ -105,13 +105,16 @@ def environment_for(command: str, release: "str | None", root: Path = ROOT) -> P
     """Return where the virtual environment for a command is.
 
     A release that releases.toml describes has its own torch, so it is installed into
-    an environment of its own. The pinned one's does for a patch, any for a wheel.
+    an environment of its own. The pinned one's does where nothing is
+    built, any for a wheel.
     """
     if command == "wheel":
         return VENV
     described = (root / "releases.toml").read_text("utf-8")
     own = f'["{release}"]' in described and f'pinned = "{release}"' not in described
-    return (root / f"build/{release}" if own and command != "patch" else root) / ".venv"
+    return (
+        root / f"build/{release}" if own and command not in ("patch", "weave") else root
+    ) / ".venv"
 
 
 def _make_venv(venv: Path) -> "str | None":

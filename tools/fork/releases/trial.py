@@ -1,59 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Try the change on each release that releases.toml describes."""
 
-import hashlib
-import shutil
-import zipfile
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tools.fork import ForkError, documents, machine
+from tools.fork import documents, machine
 from tools.fork.bootstrap import ROOT
 from tools.fork.engine.serve import of_sampling
-from tools.fork.environment import build
 from tools.fork.model_runner import on_v1
 from tools.fork.program import step
 from tools.fork.release import Release, all_described, reported, reports
+from tools.fork.releases.woven import Woven, weave
 from tools.fork.sampler import measure
-from tools.fork.source.fetch import fetch
-from tools.fork.source.overlay import on_disk, woven
-from tools.fork.source.tree import (
-    Trees,
-    changed_lines,
-    make_worktree,
-    tree_name,
-    trees,
-)
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Woven:
-    """What became of the change in a release.
-
-    Attributes:
-        stock: The release's source tree, or as much of it as sampling needs.
-        fork: The same with the change; None where it does not fit.
-        said: How many lines were changed; or why it does not fit.
-        name: A name for the content of the fork, or else of the release.
-    """
-
-    stock: Path
-    fork: Path | None
-    said: str
-    name: str
 
 
 def run() -> None:
     """Try every release, and write docs/figures/releases.json and docs/releases.md."""
     results = []
-    for release in all_described():
-        print(f"vLLM {release.version}", flush=True)
-        woven = _weave(release)
-        with step(f"its sampler under torch {release.torch}"):
+    releases = all_described()
+    trees = weave(releases)
+    for release in releases:
+        woven = trees[release.version]
+        with step(f"{release.version}'s sampler under torch {release.torch}"):
             found = measure.measure(
                 release, woven.stock, woven.fork, woven.name, reports(release)
             )
@@ -63,44 +33,6 @@ def run() -> None:
     documents.write(file, {**head, "results": results})
     print("\n".join(["", *documents.update()]))
     print(f"The table: docs/releases.md, from {file.relative_to(ROOT)}")
-
-
-def _weave(release: Release) -> Woven:
-    """Fetch a release and weave the change in."""
-    made = trees(release)
-    if "vllm" not in release.digests:
-        return _weave_wheel(fetch(release, "cpu-wheel", build.DOWNLOADS), made)
-    try:
-        build.make_trees(release)
-    except ForkError as error:
-        if not made.fork.exists():
-            raise
-        make_worktree(made.fork, made.stock, release.tag)
-        return Woven(made.stock, None, str(error), release.tag)
-    lines = changed_lines(made.fork, release.tag, "HEAD", "vllm")
-    return Woven(made.stock, made.fork, lines, tree_name(made.fork))
-
-
-def _weave_wheel(wheel: Path, made: Trees) -> Woven:
-    """Weave the change into as much of a wheel as sampling needs."""
-    for folder in (made.stock, made.fork):
-        shutil.rmtree(folder, ignore_errors=True)
-    with zipfile.ZipFile(wheel) as archive:
-        # What sampling needs, and what our sources ask whether it is there.
-        names = [it for it in archive.namelist() if it.endswith(".py")]
-        archive.extractall(made.stock, names)
-    try:
-        changed = woven(ROOT, partial(on_disk, made.stock))
-    except ForkError as error:
-        return Woven(made.stock, None, str(error), wheel.name)
-    shutil.copytree(made.stock, made.fork)
-    for name, content in changed.items():
-        (made.fork / name).parent.mkdir(parents=True, exist_ok=True)
-        (made.fork / name).write_bytes(content)
-    folders = (it / "vllm" for it in (made.stock, made.fork))
-    lines = changed_lines(made.fork, "--no-index", *folders)
-    digest = hashlib.sha256(b"".join(changed.values())).hexdigest()
-    return Woven(made.stock, made.fork, lines, digest)
 
 
 def result(release: Release, woven: Woven, found: Json, report: Path) -> Json:

@@ -112,6 +112,12 @@ def _holds(tree: Path, base: str, commit: str, files: Mapping[str, bytes]) -> bo
     return touched(tree, base, commit) == sorted(files) and there == files
 
 
+def touched_files(tree: Path, base: str) -> dict[str, bytes]:
+    """Return what our commits make of the files that they touch, by path."""
+    found = {name: committed(tree, "HEAD", name) for name in touched(tree, base)}
+    return {name: content for name, content in found.items() if content is not None}
+
+
 def touched(tree: Path, base: str, commit: str = "HEAD") -> list[str]:
     """Return the paths in which a commit differs from an earlier one, sorted."""
     return _git(tree, "diff", "--name-only", base, commit).splitlines()

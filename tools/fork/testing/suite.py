@@ -35,8 +35,9 @@ def run(release: Release, reports: Path) -> int:
     if status := show([*pytest, *_COVERAGE, f"--ignore={WEAVE_TEST}"], ROOT):
         return status
     made = build.make(release)
-    print("Weaving into the release's own modules:", flush=True)
-    if status := show([*pytest, WEAVE_TEST], ROOT):
+    of_release = {"FORK_RELEASE": release.version}
+    print("What is woven into the release:", flush=True)
+    if status := show([*pytest, WEAVE_TEST], ROOT, of_release):
         return status
     found = []
     for commit in commits(made.fork, release):
@@ -47,7 +48,6 @@ def run(release: Release, reports: Path) -> int:
         )
         found.append(mutants.check(made, commit))
     print("Rollouts and mixed requests through the engine:", flush=True)
-    of_release = {"FORK_RELEASE": release.version}
     if status := show([*pytest, "tests/engine"], ROOT, of_release):
         return status
     report = {
