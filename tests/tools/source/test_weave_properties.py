@@ -87,14 +87,15 @@ def functions(
 
 
 def anchors(function: Function) -> list[ast.stmt]:
-    """Return the statements that a function has once."""
+    """Return the statements that a function has once, but for docstrings and dots."""
     inside = [it for it in ast.walk(function) if isinstance(it, ast.stmt)][1:]
     times = Counter(map(ast.dump, inside))
-    return [it for it in inside if times[ast.dump(it)] == 1 and not is_constant(it)]
-
-
-def is_constant(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return [
+        it
+        for it in inside
+        if times[ast.dump(it)] == 1
+        and not (isinstance(it, ast.Expr) and isinstance(it.value, ast.Constant))
+    ]
 
 
 def sparse(outer: Scopes, function: Function, body: list[str]) -> bytes:
