@@ -41,7 +41,7 @@ def test_a_release_is_kept_where_the_change_does_not_fit(
     source.write_text(fitting)
     found = woven._weave(release)
     fork = tree_name(made.fork)
-    assert (found.fork, found.said, found.name) == (made.fork, "3 + 0", fork)
+    assert (found.fork, found.said, found.name) == (made.fork, "6 + 0", fork)
     assert {*found.files} == {
         "tests/v1/sample/test_new.py",
         "vllm/v1/sample/sampler.py",
@@ -80,7 +80,7 @@ def test_a_release_of_which_there_is_only_a_wheel(
     for _ in "again":
         found = woven._weave_wheel(wheel, made)
         assert (found.stock, found.fork) == (made.stock, made.fork)
-        assert found.said == "5 + 0"
+        assert found.said == "8 + 0"
         names.add(found.name)
     assert len(names) == 1
     assert (made.fork / "tests/v1/sample/test_new.py").exists()
