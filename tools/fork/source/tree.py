@@ -172,7 +172,8 @@ def changed_lines(tree: Path, *between: Word) -> str:
     status, printed = finish(["git", "diff", "--numstat", *between], tree, GIT)
     if status not in (0, 1):  # 1: two folders that are not in git differ
         raise ForkError(f"git could not compare in {tree.name}/; it said:\n{printed}")
-    numbers = [line.split("\t") for line in printed.splitlines()]
+    # Between them git may warn, of line ends.
+    numbers = [it.split("\t") for it in printed.splitlines() if "\t" in it]
     added, removed = (sum(int(it[column]) for it in numbers) for column in (0, 1))
     return f"{added} + {removed}"
 
