@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parts of a run, and the steps that each is made of."""
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import child, expected
+from benchmarks import expected
 from benchmarks.sampler import steady
 from benchmarks.serving import server, trainer
-from benchmarks.variants import COMPILED, SERVED
-from tools.fork import documents, machine
+from benchmarks.variants import COMPILED, LOGS, SERVED
+from tools.fork import child, documents, machine
 from tools.fork.program import step
 
 # The trainer first, to fail early: TRL comes from the package index.
@@ -86,11 +87,16 @@ class Planner:
     def _child(
         self, module: str, title: str, asked: Json, device: str, cache: str = "all"
     ) -> Step:
-        """Return a step that runs a module's ``measure`` with a cache folder."""
+        """Return a step that runs a module's ``main`` with a cache folder."""
         name = f"{module}_{device}"
         env = {"TORCHINDUCTOR_CACHE_DIR": str(self.scratch / f"{device}-{cache}")}
         asked = {**asked, "device": device}
-        run = partial(child.call, f"sampler.{module}", asked, env)
+        program = [sys.executable], f"benchmarks.sampler.{module}"
+        log = LOGS / f"{name}.log"
+
+        def run() -> list[Json]:
+            return list(child.call(*program, asked, env, log))
+
         return Step(device, name, f"{title}, {device}", run)
 
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from tools.fork import ForkError
+from tools.fork.bootstrap import ROOT
 from tools.fork.release import MERGED, described
 from tools.fork.sampler import stand_ins
 from tools.fork.source.tree import trees
@@ -18,6 +19,7 @@ from tools.fork.source.tree import trees
 OP = "batched_count_greater_than"
 LEVELS = ("op", "gather_logprobs", "forward")
 NUM_LOGPROBS = 5
+LOGS = ROOT / "build/report"  # for what the processes print
 
 
 @dataclass(frozen=True)

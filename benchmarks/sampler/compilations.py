@@ -30,12 +30,12 @@ CELLS = [
 Json = dict[str, Any]
 
 
-def measure(variants: list[str], device: str) -> list[Json]:
+def main(variants: list[str], device: str) -> Iterator[Json]:
     """Take the samplers of variants through the whole sequence, once a cell.
 
     Each cell starts with nothing in memory and an empty folder for Inductor's cache.
 
-    Returns:
+    Yields:
         Per variant and cell the ``variant``, the cell, its `counts`, and ``calls``:
         those that compiled or failed, each with its vocabulary, its batch, or None
         where the sampler is constructed, the ``error`` that it ended with, or None, and
@@ -44,22 +44,19 @@ def measure(variants: list[str], device: str) -> list[Json]:
     from torch._inductor import compile_fx  # noqa: F401
 
     folder = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
-    result: list[Json] = []
     for variant in variants:
         for cell in CELLS:
             forget(folder / "-".join((variant, *cell.values())), device)
             made = list(_sequence(variant, cell, device))
             kept = [it for it in made if it["compilations"] or it["error"]]
-            counted = counts(kept)
-            result.append({"variant": variant, **cell, **counted, "calls": kept})
-    return result
+            yield {"variant": variant, **cell, **counts(kept), "calls": kept}
 
 
 def counts(calls: list[Json]) -> Json:
     """Count in calls what compiled.
 
     Args:
-        calls: As `measure` has them.
+        calls: As `main` has them.
 
     Returns:
         How many compilations there were ``ahead``, before there was a call, and

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure how much memory a call takes beyond its input."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ from tools.fork.sampler.observe import construct
 Json = dict[str, Any]
 
 
-def measure(level: str, batch: int, vocabulary: int, device: str) -> list[Json]:
+def main(level: str, batch: int, vocabulary: int, device: str) -> Iterator[Json]:
     """Call one level of each variant, compiled before, and read the peak.
 
     On the CPU that is the peak of the process's resident memory, which Linux resets on
     demand; on a GPU that of torch's allocator.
 
-    Returns:
+    Yields:
         One result: the level, the shape, the bytes of the float32 input, and by variant
         the bytes beyond it.
     """
@@ -31,7 +32,7 @@ def measure(level: str, batch: int, vocabulary: int, device: str) -> list[Json]:
             call()  # compiles
             extra[name] = (_peak_on_gpu if device == "cuda" else _peak_on_cpu)(call)
     shape = {"level": level, "batch": batch, "vocabulary": vocabulary}
-    return [{**shape, "input": logits.nbytes, "extra": extra}]
+    yield {**shape, "input": logits.nbytes, "extra": extra}
 
 
 def _peak_on_gpu(call: Any) -> int:

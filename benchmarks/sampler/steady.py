@@ -4,7 +4,7 @@
 import random
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from benchmarks.variants import COMPILED, VARIANTS, calls, load, width
@@ -28,19 +28,19 @@ _ASLEEP = 30_000_000  # cycles, over 10 ms: the time to queue them
 Json = dict[str, Any]
 
 
-def measure(
+def main(
     level: str,
     vocabulary: int,
     rows: str,
     batches: list[int],
     seconds: float,
     device: str,
-) -> list[Json]:
+) -> Iterator[Json]:
     """Time one level at every batch, for about so many seconds each.
 
     One vocabulary a process, as in a server: upstream's version compiles its first.
 
-    Returns:
+    Yields:
         One result: the level, the vocabulary, the rows, and per batch the number of
         rounds, the quartiles of the seconds a call by variant, and those of the ratios
         within a round.
@@ -63,7 +63,7 @@ def measure(
             samples = _in_turn(timed, time_calls, seconds)
             points.append({"batch": batch, **summarise(samples)})
     case = {"level": level, "vocabulary": vocabulary, "rows": rows}
-    return [{**case, "points": points}]
+    yield {**case, "points": points}
 
 
 def summarise(samples: dict[str, list[float]]) -> Json:

@@ -3,7 +3,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 WAVES = (1, 1, 2, 4, 8, 16, 32, 16, 8, 4, 2, 1, 1)
@@ -16,10 +16,10 @@ _TEXT = "Once upon a time there was a server"
 Json = dict[str, Any]
 
 
-def measure(url: str, model: str) -> Json:
+def main(url: str, model: str) -> Iterator[Json]:
     """Send all waves, each once the one before has ended.
 
-    Returns:
+    Yields:
         ``openai``, the client's version, and ``requests``: of each its ``wave``, as
         counted from 0, the wave's ``size``, when it was ``sent``, in seconds since the
         epoch, the ``times`` at which its tokens came, in seconds after that, and its
@@ -28,7 +28,7 @@ def measure(url: str, model: str) -> Json:
     import openai
 
     requests = asyncio.run(_send_all(url, model))
-    return {"openai": openai.__version__, "requests": requests}
+    yield {"openai": openai.__version__, "requests": requests}
 
 
 async def _send_all(url: str, model: str) -> list[Json]:

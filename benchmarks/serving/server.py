@@ -9,16 +9,16 @@ import signal
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import child
 from benchmarks.serving import model, trace
-from benchmarks.variants import existing, folder
-from tools.fork import ForkError
+from benchmarks.variants import LOGS, existing, folder
+from tools.fork import ForkError, child
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.engine.serve import settings
 from tools.fork.program import environment
@@ -51,10 +51,11 @@ def measure(variant: str, cache: str, scratch: Path) -> list[Json]:
     with tempfile.TemporaryDirectory(dir=scratch) as traced:
         env = settings(tree, scratch / f"server-{variant}") | {"TORCH_TRACE": traced}
         start = time.time()
-        with _serving(served, env, scratch / "server.log") as url:
+        with _serving(served, env, LOGS / "server.log") as url:
             up = time.time()
             asked = {"url": url, "model": _NAME}
-            sent = child.call("serving.client", asked, {})
+            client = [sys.executable], "benchmarks.serving.client"
+            (sent,) = child.call(*client, asked, {}, LOGS / "client.log")
         starts = [min(it["sent"] for it in wave) for wave in _waves(sent["requests"])]
         compilations = trace.compiled(Path(traced), tree, up, starts)
     shape = {"variant": variant, "cache": cache, "openai": sent["openai"]}
@@ -104,6 +105,7 @@ def _serving(served: Path, env: dict[str, str], log: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = [f"--port={port}", "--host=127.0.0.1", "--max-model-len=256"]
+    log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as errors:
         process = subprocess.Popen(
             [
@@ -137,7 +139,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
                 return
         time.sleep(0.1)
     last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-    raise ForkError(f"The server did not start; it said:\n{last}")
+    raise ForkError(f"The server did not start; {log} ends:\n{last}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import child
 from benchmarks.serving import model, trace
-from benchmarks.variants import existing, folder
+from benchmarks.variants import LOGS, existing, folder
+from tools.fork import child
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.engine.serve import settings
 from tools.fork.program import Word, uv
@@ -42,7 +42,8 @@ def measure(variant: str, cache: str, scratch: Path) -> list[Json]:
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
             "TORCH_TRACE": traced,
         }
-        trained = child.call("serving.training", asked, env)
+        trainer = [sys.executable], "benchmarks.serving.training"
+        (trained,) = child.call(*trainer, asked, env, LOGS / "trainer.log")
         up = trained.pop("up")
         starts = [it.pop("start") for it in trained["steps"]]
         compilations = trace.compiled(Path(traced), tree, up, starts)

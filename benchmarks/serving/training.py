@@ -3,7 +3,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 GROUP = 8
@@ -14,7 +14,7 @@ _STOPS = 10  # one token in so many stops, so that completions end one by one
 Json = dict[str, Any]
 
 
-def measure(folder: str, steps: int) -> Json:
+def main(folder: str, steps: int) -> Iterator[Json]:
     """Train for a number of steps, the weights synchronised with vLLM's in each.
 
     Args:
@@ -22,7 +22,7 @@ def measure(folder: str, steps: int) -> Json:
             types as it loads them, and then takes no new ones.
         steps: How many; each has one group of completions.
 
-    Returns:
+    Yields:
         ``trl``, its version, ``started``, the seconds until the trainer was there, its
         engine included, ``up``, when that was, in seconds since the epoch, and
         ``steps``: of each its ``start``, likewise, its ``seconds``, the ``rewards`` and
@@ -47,7 +47,7 @@ def measure(folder: str, steps: int) -> Json:
         up = time.time()
         trainer.train()
     started = round(up - start, 1)
-    return {"trl": trl.__version__, "started": started, "up": up, "steps": done}
+    yield {"trl": trl.__version__, "started": started, "up": up, "steps": done}
 
 
 def _options(vocabulary: int, steps: int) -> Json:

@@ -2,7 +2,6 @@
 """A run: its steps, its files, and the report that is made of them."""
 
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -11,7 +10,7 @@ import pytest
 
 import measured
 from benchmarks import __main__ as command
-from benchmarks import child, parts
+from benchmarks import parts
 from tools.fork import ForkError, documents
 
 BLOCK = "<!-- figures: results -->\n<!-- end -->\n"
@@ -189,24 +188,3 @@ def test_nothing_measured_and_a_busy_machine_are_said() -> None:
 
     assert "**trainer: the machine was busy, with a load of 3.5," in text
     assert report({}).count("Not measured: it takes") == 2
-
-
-def test_a_measurement_runs_in_a_process_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = tmp_path / "benchmarks"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    (package / "child.py").write_text(Path(child.__file__).read_text())
-    (package / "one.py").write_text(
-        "import os\n"
-        "def measure(number):\n"
-        "    os.system('echo $SAID')\n"
-        "    return {'half': 6 / number}\n"
-    )
-    monkeypatch.setattr(child, "ROOT", tmp_path)
-    monkeypatch.setenv("PYTHONPATH", ":".join(it for it in sys.path if it))
-
-    assert child.call("one", {"number": 2}, {"SAID": "noise"}) == {"half": 3.0}
-    with pytest.raises(ForkError, match=r"(?s)noise.*ZeroDivisionError"):
-        child.call("one", {"number": 0}, {"SAID": "noise"})

@@ -71,9 +71,11 @@ def update(root: Path = ROOT) -> Iterator[str]:
     """Write anew each document that differs from its figures.
 
     Yields:
-        A sentence for each of them, each picture of other figures, and each template
-        that no document uses.
+        A sentence for each of them, each document whose figures are not there, each
+        picture of other figures, and each template that no document uses.
     """
+    import jinja2
+
     data = {"figures": load(root / FIGURES)}
     used = set()
 
@@ -84,7 +86,11 @@ def update(root: Path = ROOT) -> Iterator[str]:
 
     for document in sorted([*root.glob("*.md"), *root.glob("docs/*.md")]):
         text = document.read_text("utf-8")
-        new = _BLOCK.sub(rendered, text)
+        try:
+            new = _BLOCK.sub(rendered, text)
+        except jinja2.TemplateError as error:
+            yield f"{document.name} cannot be rendered from {FIGURES}: {error}."
+            continue
         if new != text:
             document.write_text(new, "utf-8")
             yield f"{document.name} differed from its figures and was written anew."
