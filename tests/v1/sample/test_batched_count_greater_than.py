@@ -32,9 +32,7 @@ def num_graphs():
     torch._dynamo.reset()
 
 
-@pytest.fixture(
-    params=[(torch.float32, 0), (torch.float32, 13), (torch.bfloat16, 13)], ids=str
-)
+@pytest.fixture(params=[(torch.float32, 0), (torch.float32, 13), (torch.bfloat16, 13)])
 def model(request):
     """The dtype of a model, and how many columns pad its vocabulary."""
     return request.param
@@ -42,15 +40,10 @@ def model(request):
 
 @torch.inference_mode()
 def make_logits(model, batch_size):
-    """Make float32 logits as the sampler gets them, with ties.
-
-    Rows of a padded vocabulary are part of a wider tensor. A cast makes them
-    contiguous, except for a single row, which keeps its stride.
-    """
+    """Make logits with ties. Rows of a padded vocabulary are part of a wider tensor."""
     dtype, padding = model
-    shape = batch_size, VOCAB_SIZE + padding
-    logits = torch.randn(shape, device=DEVICE).mul(4).round().to(dtype)
-    return logits[:, :VOCAB_SIZE].to(torch.float32)
+    logits = torch.randn(batch_size, VOCAB_SIZE + padding, device=DEVICE)
+    return logits.mul(4).round().to(dtype)[:, :VOCAB_SIZE].to(torch.float32)
 
 
 @torch.inference_mode()
@@ -67,9 +60,7 @@ def check_gather_logprobs(logprobs, num_logprobs=3, gather=Sampler.gather_logpro
     assert torch.equal(ranks, expected_ranks)
 
 
-@pytest.mark.parametrize(
-    "batch_sizes", [(1, 2, 8), (8, 1), (0, 1, 2), (2, 1, 0)], ids=str
-)
+@pytest.mark.parametrize("batch_sizes", [(1, 2, 8), (0, 1, 2), (2, 1, 0)], ids=str)
 def test_one_graph_for_every_batch(num_graphs, model, batch_sizes):
     for batch_size in batch_sizes:
         check_gather_logprobs(make_logits(model, batch_size))
@@ -93,8 +84,6 @@ def test_gather_logprobs_inside_a_compiled_function(num_graphs, model):
 
     for batch_size in (1, 2):
         check_gather_logprobs(make_logits(model, batch_size), gather=gather)
-
-    assert num_graphs() >= 1
 
 
 def test_batches_that_disagree_raise(num_graphs):
@@ -154,11 +143,10 @@ def logger(monkeypatch):
 
 
 def test_time_is_logged_only_if_something_was_compiled(num_graphs, logger):
-    construct_sampler()
+    for _ in range(2):
+        construct_sampler()
     logger.info_once.assert_called_once()
-    construct_sampler()
-    logger.info_once.assert_called_once()
-    logger.warning.assert_not_called()
+    logger.warning_once.assert_not_called()
 
 
 def test_a_failure_is_one_line_of_warning(num_graphs, logger, monkeypatch):
@@ -168,8 +156,8 @@ def test_a_failure_is_one_line_of_warning(num_graphs, logger, monkeypatch):
         construct_sampler()
 
     logger.info_once.assert_not_called()
-    logger.warning.assert_called_once()
-    message, *args = logger.warning.call_args.args
+    logger.warning_once.assert_called_once()
+    message, *args = logger.warning_once.call_args.args
     assert "No compiler" in message % tuple(args)
     assert "\n" not in message % tuple(args)
     check_gather_logprobs(make_logits((torch.float32, 0), batch_size=2))

@@ -28,7 +28,7 @@ _COMPILE_AHEAD = (
     "logger",
     "test_a_failure_is_one_line_of_warning",
     "test_nothing_compiles_ahead_where_nothing_samples",
-    "test_nothing_compiles_ahead_where_warm_up_is_off",
+    "test_nothing_compiles_ahead_under_the_dtype_of_a_model",
     "test_nothing_compiles_once_a_model_is_served",
     "test_time_is_logged_only_if_something_was_compiled",
 )

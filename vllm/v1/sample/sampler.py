@@ -46,10 +46,9 @@ class Sampler(nn.Module):
             # Last, because it leaves its marks on the logits.
             self.gather_logprobs(logits, 0, logits.argmax(dim=-1))
         except Exception as error:
-            reason = str(error).partition("\n\n")[0].replace("\n", " ")
-            logger.warning(
+            logger.warning_once(
                 "The sampler could not be compiled, so the first request will try: %s",
-                reason or type(error).__name__,
+                repr(error)[:300],
             )
             return
         if stats["unique_graphs"] > graphs:
@@ -59,7 +58,7 @@ class Sampler(nn.Module):
     def sample(*_: ...):
         ...
         # A single row of a padded vocabulary keeps the padded stride, also if copied or
-        # cast, and would be a compilation of its own. A view has that of its size.
+        # cast, and would have a graph of its own. A view has the stride of its size.
         if logits.size(0) == 1 and logits.stride(0) != logits.size(1):
             logits = logits.view(logits.shape)
 
@@ -73,8 +72,8 @@ class Sampler(nn.Module):
 
     def gather_logprobs(*_: ...):
         ...
-        # One layout, and a batch that Dynamo may not look at (after topk and gather,
-        # which would): one graph for 0, 1 and more rows.
+        # One graph for 0, 1 and more rows: padded rows get the stride of their size, and
+        # Dynamo does not specialize on an unbacked batch.
         if logprobs.stride(0) != logprobs.size(1):
             logprobs = logprobs.flatten().view(logprobs.shape)
         if not torch.compiler.is_compiling():

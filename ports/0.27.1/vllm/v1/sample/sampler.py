@@ -37,10 +37,9 @@ class Sampler(nn.Module):
             # Last, because it leaves its marks on the logits.
             self.gather_logprobs(logits, 0, logits.argmax(dim=-1))
         except Exception as error:
-            reason = str(error).partition("\n\n")[0].replace("\n", " ")
-            logger.warning(
+            logger.warning_once(
                 "The sampler could not be compiled, so the first request will try: %s",
-                reason or type(error).__name__,
+                repr(error)[:300],
             )
             return
         if stats["unique_graphs"] > graphs:

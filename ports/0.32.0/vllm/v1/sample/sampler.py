@@ -24,6 +24,9 @@ class Sampler(nn.Module):
             return
         if not vllm_config.kernel_config.enable_jit_warmup:
             return
+        # A model that holds a sampler constructs it under its own dtype.
+        if torch.get_default_dtype() != torch.float32:
+            return
         stats = torch._dynamo.utils.counters["stats"]
         graphs = stats["unique_graphs"]
         start = time.perf_counter()
@@ -33,10 +36,9 @@ class Sampler(nn.Module):
             logprobs = torch.zeros(2, vocab_size, device=current_platform.device_type)
             self.gather_logprobs(logprobs, 0, logprobs.argmax(dim=-1))
         except Exception as error:
-            reason = str(error).partition("\n\n")[0].replace("\n", " ")
-            logger.warning(
+            logger.warning_once(
                 "Token ranks could not be compiled, so the first request will try: %s",
-                reason or type(error).__name__,
+                repr(error)[:300],
             )
             return
         if stats["unique_graphs"] > graphs:
