@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tools.fork import documents
 from tools.fork.engine.serve import of_sampling
 
 _OTHER, _LOADING = "#c3cad2", "#7b8794"
@@ -72,7 +73,7 @@ def draw(report: Path, path: Path) -> None:
         f"{result['cores']} cores, {result['gpu'] or result['cpu']}, {result['date']}",
         fontsize=10,
     )
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=120, metadata=documents.tie(report))
     plots.close(figure)
 
 
