@@ -72,8 +72,8 @@ class Sampler(nn.Module):
 
     def gather_logprobs(*_: ...):
         ...
-        # One graph for 0, 1 and more rows: padded rows get the stride of their size, and
-        # Dynamo does not specialize on an unbacked batch.
+        # One graph for 0, 1 and more rows: a padded row gets the stride of its size,
+        # and Dynamo does not specialize on an unbacked batch.
         if logprobs.stride(0) != logprobs.size(1):
             logprobs = logprobs.flatten().view(logprobs.shape)
         if not torch.compiler.is_compiling():
