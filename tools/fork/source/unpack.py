@@ -16,7 +16,7 @@ def unpack_sdist(archive: Path, target: Path) -> None:
     Raises:
         ForkError: There is no room, or the like. Then ``target`` does not exist.
     """
-    failure = f"{archive.name} could not be unpacked; mend that and run again. tar said:"
+    failure = f"{archive.name} could not be unpacked; mend this and run again:"
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         # Root would hand the files to owners that git then distrusts.
         run(["tar", "-xzf", archive, "-C", folder, "--no-same-owner"], failure)
@@ -37,7 +37,7 @@ def unpack_extensions(wheel: Path, tree: Path, modules: Sequence[str] = ()) -> N
             archive.extractall(tree, [*names, *modules])
         except OSError as error:
             raise ForkError(
-                f"{wheel.name} could not be unpacked ({error}); mend that and run again."
+                f"{wheel.name} could not be unpacked ({error}); mend that, run again."
             ) from error
     if not names:
         raise ForkError(f"{wheel.name} has no compiled extension in vllm/.")
