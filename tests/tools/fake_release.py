@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """A miniature release and a change to it."""
 
+import hashlib
 import io
+import shutil
 import subprocess
 import tarfile
+import zipfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tools.fork.release import Release
+from tools.fork.source.tree import Trees, make_fork, make_worktree
+
 VERSION = "9.9.9"
+MODULE = "vllm/v1/sample/sampler.py"
+TEST = "tests/v1/sample/test_new.py"
 SAMPLER = b'''"""Upstream's module."""
 
 import torch
@@ -45,8 +54,50 @@ FILES = {
     "ignored.txt": b"tracked upstream although ignored\n",
     "vllm/__init__.py": b"",
     "vllm/_version.py": b"version = 0\n",
-    "vllm/v1/sample/sampler.py": SAMPLER,
+    MODULE: SAMPLER,
 }
+
+
+@dataclass(frozen=True)
+class Miniature:
+    """The miniature release, its sdist, a repository like ours, and their trees."""
+
+    release: Release
+    sdist: Path
+    overlay: Path
+    trees: Trees
+
+    @classmethod
+    def make(cls, folder: Path) -> "Miniature":
+        (folder / "downloads").mkdir()
+        files = {f"vllm-{VERSION}/{name}": content for name, content in FILES.items()}
+        sdist = make_archive(folder / f"downloads/vllm-{VERSION}.tar.gz", files)
+        write(folder / "overlay", {MODULE: OVERLAY, TEST: b"def test_new(): pass\n"})
+        digest = hashlib.sha256(sdist.read_bytes()).hexdigest()
+        release = Release(VERSION, "0", {"vllm": (digest,)})
+        trees = Trees.inside(folder / "build")
+        made = cls(release, sdist, folder / "overlay", trees)
+        made.make_fork()
+        return made
+
+    def copy(self, folder: Path) -> "Miniature":
+        places = self.sdist.parent, self.overlay, self.fork.parent
+        downloads, overlay, build = (
+            shutil.copytree(it, folder / it.name) for it in places
+        )
+        sdist, trees = downloads / self.sdist.name, Trees.inside(build)
+        return replace(self, sdist=sdist, overlay=overlay, trees=trees)
+
+    @property
+    def fork(self) -> Path:
+        return self.trees.fork
+
+    def make_fork(self) -> bool:
+        return make_fork(self.release, self.sdist, self.fork, self.overlay)
+
+    def make_stock(self) -> Path:
+        make_worktree(self.fork, self.trees.stock, self.release.tag)
+        return self.trees.stock
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -55,6 +106,32 @@ def git(folder: Path, *arguments: str) -> str:
     program = ["git", *identity, *arguments]
     done = subprocess.run(program, cwd=folder, capture_output=True, check=True)
     return done.stdout.decode().rstrip("\n")
+
+
+def write(folder: Path, files: dict[str, bytes]) -> None:
+    """Write files into a folder, by their paths there."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def make_program(path: Path, script: str, mode: int = 0o755) -> None:
+    """Write a program of one line of shell."""
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(mode)
+
+
+def make_wheel(folder: Path, name: str, version: str, files: tuple[str, ...]) -> Path:
+    """Write a wheel that pip and uv take for one."""
+    info = f"{name}-{version}.dist-info"
+    head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    kind = "Wheel-Version: 1.0\nTag: py3-none-any\n"
+    metadata = {f"{info}/METADATA": head, f"{info}/WHEEL": kind, f"{info}/RECORD": ""}
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, text in {**metadata, **dict.fromkeys(files, "compiled")}.items():
+            archive.writestr(member, text)
+    return path
 
 
 def make_archive(path: Path, files: dict[str, bytes]) -> Path:

@@ -2,63 +2,44 @@
 """Weaving into releases, be there an sdist or only a wheel, and whether it fits."""
 
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from fake_release import FILES
+from fake_release import FILES, MODULE, Miniature, write
 from tools.fork import ForkError
 from tools.fork.environment import build
 from tools.fork.release import Release
 from tools.fork.releases import woven
-from tools.fork.source.tree import Trees, tree_name
+from tools.fork.source.tree import Trees, make_fork, tree_name
 
 
 def test_a_release_is_kept_where_the_change_does_not_fit(
-    release: Release,
-    sdist: Path,
-    overlay: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    mini: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = Trees.inside(tmp_path / "build")
+    made, overlay = Trees.inside(tmp_path / "new"), mini.overlay
     for module in (build, woven):
         monkeypatch.setattr(module, "trees", lambda release: made)
-    monkeypatch.setattr(build, "DOWNLOADS", tmp_path / "downloads")
-    plain = build.make_fork
-    monkeypatch.setattr(
-        build, "make_fork", lambda it, archive, tree: plain(it, archive, tree, overlay)
-    )
-    source = overlay / "vllm/v1/sample/sampler.py"
-    fitting = source.read_text()
-    source.write_text(fitting.replace("ranks = ", "gone = "))
+    monkeypatch.setattr(build, "DOWNLOADS", mini.sdist.parent)
+    monkeypatch.setattr(build, "make_fork", partial(make_fork, overlay=overlay))
+    fitting = (overlay / MODULE).read_bytes()
+    write(overlay, {MODULE: fitting.replace(b"ranks = ", b"gone = ")})
 
-    misfit = woven._weave(release)
+    misfit = woven._weave(mini.release)
     assert misfit.fork is None
     assert "has no anchor left" in misfit.said
-    assert (misfit.stock / "vllm/v1/sample/sampler.py").exists()
+    assert (misfit.stock / MODULE).exists()
 
-    source.write_text(fitting)
-    found = woven._weave(release)
+    write(overlay, {MODULE: fitting})
+    found = woven._weave(mini.release)
     fork = tree_name(made.fork)
     assert (found.fork, found.said, found.name) == (made.fork, "6 + 0", fork)
-    assert {*found.files} == {
-        "tests/v1/sample/test_new.py",
-        "vllm/v1/sample/sampler.py",
-    }
+    assert {*found.files} == {MODULE, "tests/v1/sample/test_new.py"}
 
-
-def test_a_release_that_cannot_be_had_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(woven, "trees", lambda _: Trees.inside(tmp_path))
-
-    def make_trees(release: Release) -> Trees:
-        raise ForkError("no network")
-
-    monkeypatch.setattr(build, "make_trees", make_trees)
-    with pytest.raises(ForkError, match="no network"):
-        woven._weave(Release("9.9.9", "2", {"vllm": ("ab",)}))
+    monkeypatch.setattr(woven, "trees", lambda release: Trees.inside(tmp_path / "none"))
+    with pytest.raises(ForkError, match="no digests of vllm 9"):
+        woven._weave(Release("9.9.9", "2", {"vllm": ()}))
 
 
 def test_a_release_of_which_there_is_only_a_wheel(
