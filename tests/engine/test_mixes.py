@@ -26,7 +26,12 @@ PROCESSES = {
 
 
 @pytest.mark.parametrize("name", PROCESSES)
-def test_nothing_of_sampling_compiles(name: str, engine: Any) -> None:
+def test_nothing_of_sampling_compiles(
+    name: str, engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Bound to cores, a second engine changes the number of threads that a process has,
+    # on which Dynamo guards; here all engines are loaded before the first one serves.
+    monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
     served = [
         (
             {

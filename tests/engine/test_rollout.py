@@ -6,29 +6,17 @@ from typing import Any
 import pytest
 
 from tools.fork.engine import demo, serve
-from tools.fork.engine.rollout import GROUPS, REQUEST
+from tools.fork.engine.rollout import GROUPS
 
-# vLLM pads a vocabulary to a multiple of 64: not Qwen's of 151936, but GPT-2's. Of a
-# prompt of 6 tokens, 4 at a time, the second part has the logprobs of one row.
-GPT2 = {
-    "vocabulary": 50257,
-    "dtype": "bfloat16",
-    "logprobs_mode": "raw_logits",
-    "max_logprobs": -1,
-    "max_num_batched_tokens": 4,
-    "max_num_seqs": 4,
-}
-SETUPS = {"a vocabulary as it is": serve.QWEN, "a padded one, in chunks": GPT2}
-ALL = {**REQUEST, "logprobs": -1, "prompt_logprobs": 3, "max_tokens": 2}
-SERVED = {
-    "a vocabulary as it is": [*GROUPS.values(), *demo.GROUPS],
-    "a padded one, in chunks": [*GROUPS.values(), [ALL], [ALL, ALL]],
-}
+# vLLM pads a vocabulary to a multiple of 64: not Qwen's of 151936, but GPT-2's.
+GPT2 = {"vocabulary": 50257, "dtype": "bfloat16", "logprobs_mode": "raw_logits"}
+SETUPS = {"a vocabulary as it is": serve.QWEN, "a padded one": GPT2}
+SERVED = [*GROUPS.values(), *demo.GROUPS]
 
 
 @pytest.fixture(scope="module", params=SETUPS)
 def runs(request: Any, engine: Any) -> Any:
-    served = [(SETUPS[request.param], SERVED[request.param])]
+    served = [(SETUPS[request.param], SERVED)]
     return {variant: engine(variant, served)[0] for variant in ("stock", "fork")}
 
 
