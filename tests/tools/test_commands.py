@@ -36,13 +36,14 @@ def test_tests_that_need_no_build_come_first(
     stub(commands, "reports", lambda release: tmp_path)
     stub(metadata, "version", lambda package: "2")
     tooling, weaving = f"--ignore={suite.WEAVE_TEST}", suite.WEAVE_TEST
-    steps = [tooling, "build", weaving, "mutants", "mutants", "tests/engine"]
+    engine = "tests/sampler", "tests/engine"
+    steps = [tooling, "build", weaving, "mutants", "mutants", *engine]
     failing = ""
     assert commands.run(cli.parse(["test"])) == 0
     assert calls == steps
     report = json.loads((tmp_path / "test.json").read_text())
     assert report["commits"] == [found, found]
-    for failing in (tooling, weaving, "tests/engine"):
+    for failing in (tooling, weaving, *engine):
         calls.clear()
         assert commands.run(cli.parse(["test"])) == 5
         assert calls[-1] == failing

@@ -47,6 +47,10 @@ def run(release: Release, reports: Path) -> int:
             flush=True,
         )
         found.append(mutants.check(made, commit))
+    print("Types, layouts, threads and extreme values in the sampler:", flush=True)
+    sampler = {**of_release, "PYTHONPATH": str(made.fork)}
+    if status := show([*pytest, "tests/sampler"], ROOT, sampler):
+        return status
     print("Rollouts and mixed requests through the engine:", flush=True)
     if status := show([*pytest, "tests/engine"], ROOT, of_release):
         return status
