@@ -4,9 +4,12 @@
 import io
 import subprocess
 import tarfile
+import zipfile
 from pathlib import Path
 
 VERSION = "9.9.9"
+MODULE = "vllm/v1/sample/sampler.py"
+TEST = "tests/v1/sample/test_new.py"
 SAMPLER = b'''"""Upstream's module."""
 
 import torch
@@ -45,7 +48,7 @@ FILES = {
     "ignored.txt": b"tracked upstream although ignored\n",
     "vllm/__init__.py": b"",
     "vllm/_version.py": b"version = 0\n",
-    "vllm/v1/sample/sampler.py": SAMPLER,
+    MODULE: SAMPLER,
 }
 
 
@@ -55,6 +58,32 @@ def git(folder: Path, *arguments: str) -> str:
     program = ["git", *identity, *arguments]
     done = subprocess.run(program, cwd=folder, capture_output=True, check=True)
     return done.stdout.decode().rstrip("\n")
+
+
+def write(folder: Path, files: dict[str, bytes]) -> None:
+    """Write files into a folder, by their paths there."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def make_program(path: Path, script: str, mode: int = 0o755) -> None:
+    """Write a program of one line of shell."""
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(mode)
+
+
+def make_wheel(folder: Path, name: str, version: str, files: tuple[str, ...]) -> Path:
+    """Write a wheel that pip and uv take for one."""
+    info = f"{name}-{version}.dist-info"
+    head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    kind = "Wheel-Version: 1.0\nTag: py3-none-any\n"
+    metadata = {f"{info}/METADATA": head, f"{info}/WHEEL": kind, f"{info}/RECORD": ""}
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, text in {**metadata, **dict.fromkeys(files, "compiled")}.items():
+            archive.writestr(member, text)
+    return path
 
 
 def make_archive(path: Path, files: dict[str, bytes]) -> Path:

