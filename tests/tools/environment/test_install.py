@@ -3,10 +3,8 @@
 
 import re
 import subprocess
-import sys
 import sysconfig
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fake_release import git
+from fake_release import MODULE, git, make_program
 from tools.fork import ForkError
 from tools.fork.release import Release
 from tools.fork.sampler import measure
@@ -18,47 +18,38 @@ from tools.fork.source.tree import Trees
 from tools.fork.upstream import checks, description, patch
 
 NAME, ADDRESS = "Ada B. Coder", "ada@example.org"
-HOOKS = ["ruff-check....Passed"]
-CHANGED = {"vllm": "3 + 1", "tests": "9 + 0"}
+PERSON = f"[user]\nname = {NAME}\nemail = {ADDRESS}\n"
 
 
 @pytest.fixture
-def made(
-    release: Release,
-    sdist: Path,
-    overlay: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def trees(
+    release: Release, made: Trees, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Trees:
-    """The miniature release and fork; the user is known to git, and checks pass."""
-    (tmp_path / "home").mkdir()
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "home/.gitconfig"))
+    """Of the miniature release; the user is known to git, and checks pass."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    (tmp_path / "gitconfig").write_text(PERSON)
     monkeypatch.setattr(patch, "ROOT", tmp_path)
-    monkeypatch.setattr(checks, "check", lambda *_: HOOKS)
+    monkeypatch.setattr(checks, "check", lambda *_: ["ruff-check....Passed"])
     monkeypatch.setattr(measure, "measure", lambda *_: None)
-    git(tmp_path, "config", "--global", "user.name", NAME)
-    git(tmp_path, "config", "--global", "user.email", ADDRESS)
-    trees = Trees.inside(tmp_path / "build")
-    tree.make_fork(release, sdist, trees.fork, overlay)
-    tree.make_worktree(trees.fork, trees.stock, release.tag)
-    return trees
+    tree.make_worktree(made.fork, made.stock, release.tag)
+    return made
 
 
 def test_the_patches_are_the_change_and_signed_off(
-    release: Release, made: Trees, tmp_path: Path
+    release: Release, trees: Trees, tmp_path: Path
 ) -> None:
     target = tmp_path / "dist"
-    written = patch.make(release, made, tmp_path / "report", target)
-    again = patch.make(release, made, tmp_path / "report", target)
+    written = patch.make(release, trees, tmp_path / "report", target)
+    again = patch.make(release, trees, tmp_path / "report", target)
 
     assert again == written == sorted(target.iterdir())
     assert [it.suffix for it in written] == [".md", ".patch"] * 2
-    git(made.stock, "am", "--keep-non-patch", *map(str, target.glob("*.patch")))
-    assert tree.tree_name(made.stock) == tree.tree_name(made.fork)
+    git(trees.stock, "am", "--keep-non-patch", *map(str, target.glob("*.patch")))
+    assert tree.tree_name(trees.stock) == tree.tree_name(trees.fork)
     head = "--format=%an <%ae>|%s|%(trailers:key=Signed-off-by,valueonly)"
-    log = git(made.stock, "log", "--reverse", head, f"{release.tag}..").split("\n\n")
-    for line, message in zip(log, description.messages(made.fork), strict=True):
+    log = git(trees.stock, "log", "--reverse", head, f"{release.tag}..").split("\n\n")
+    for line, message in zip(log, description.messages(trees.fork), strict=True):
         author, subject, signed = line.split("|")
         assert author == signed.strip() == f"{NAME} <{ADDRESS}>"
         assert subject == message.splitlines()[0]
@@ -68,57 +59,54 @@ def test_the_patches_are_the_change_and_signed_off(
     assert first.splitlines()[0].removeprefix("# ") in second
 
 
-THEIR_SETTINGS = {
-    "diff.noprefix": "true",
-    "diff.external": "false",
-    "format.coverLetter": "true",
-    "format.signature": "Ada",
-    "format.subjectPrefix": "MINE",
-    "color.ui": "always",
-    "commit.gpgSign": "true",
-    "commit.template": "no-such-file",
-    "core.abbrev": "40",
-    "core.attributesFile": "attributes",
-    "core.autocrlf": "true",
-    "core.hooksPath": "hooks",
-    "init.templateDir": "template",
-    "log.showSignature": "true",
-    "status.showUntrackedFiles": "no",
-}
+THEIR_SETTINGS = """
+diff.noprefix=true
+diff.external=false
+format.coverLetter=true
+format.signature=Ada
+format.subjectPrefix=MINE
+color.ui=always
+commit.gpgSign=true
+commit.template=no-such-file
+core.abbrev=40
+core.attributesFile={here}/attributes
+core.autocrlf=true
+core.hooksPath={here}/hooks
+init.templateDir={here}
+log.showSignature=true
+status.showUntrackedFiles=no
+"""
 
 
 def test_the_patch_is_the_same_whatever_git_is_told(
-    release: Release, sdist: Path, overlay: Path, made: Trees, tmp_path: Path
+    release: Release, sdist: Path, overlay: Path, trees: Trees, tmp_path: Path
 ) -> None:
     def written() -> list[str]:
-        files = patch.make(release, made, tmp_path / "report", tmp_path / "dist")
+        files = patch.make(release, trees, tmp_path / "report", tmp_path / "dist")
         lines = "".join(it.read_text() for it in files).splitlines()
         return [it for it in lines if not it.startswith("Date: ")]
 
     expected = written()
-    commit = git(made.fork, "rev-parse", "HEAD^{tree}")
-    hooks, template = tmp_path / "hooks", tmp_path / "template"
-    for hook in (hooks / "commit-msg", template / "hooks/commit-msg"):
-        hook.parent.mkdir(parents=True)
-        hook.write_text("#!/bin/sh\nexit 1\n")
-        hook.chmod(0o755)
+    commit = tree.tree_name(trees.fork)
+    (tmp_path / "hooks").mkdir()
+    make_program(tmp_path / "hooks/commit-msg", "exit 1")
     (tmp_path / "attributes").write_text("*.py binary\n")
-    for name, value in THEIR_SETTINGS.items():
-        file = tmp_path / value
-        it = str(file) if file.exists() else value
-        git(tmp_path, "config", "--global", name, it)
+    with (tmp_path / "gitconfig").open("a") as config:
+        for line in THEIR_SETTINGS.format(here=tmp_path).split():
+            section, _, setting = line.partition(".")
+            config.write(f"[{section}]\n{setting}\n")
 
-    shutil.rmtree(made.fork.parent)
-    tree.make_fork(release, sdist, made.fork, overlay)
-    tree.make_worktree(made.fork, made.stock, release.tag)
+    shutil.rmtree(trees.fork.parent)
+    tree.make_fork(release, sdist, trees.fork, overlay)
+    tree.make_worktree(trees.fork, trees.stock, release.tag)
 
-    assert tree.tree_name(made.fork) == commit
+    assert tree.tree_name(trees.fork) == commit
     assert written() == expected
 
 
 def test_without_the_releases_torch_the_patch_is_written_all_the_same(
     release: Release,
-    made: Trees,
+    trees: Trees,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -128,53 +116,55 @@ def test_without_the_releases_torch_the_patch_is_written_all_the_same(
 
     monkeypatch.setattr(measure, "measure", refuse)
 
-    text, *_ = patch.make(release, made, tmp_path, tmp_path / "dist")
+    text, *_ = patch.make(release, trees, tmp_path, tmp_path / "dist")
 
     assert "There is no such torch" in capsys.readouterr().out
     assert "run `make patch RELEASE=9.9.9` first" in text.read_text()
 
 
-def test_without_an_identity(release: Release, made: Trees, tmp_path: Path) -> None:
-    git(tmp_path, "config", "--global", "--unset", "user.email")
+@pytest.mark.parametrize(
+    ("person", "said"),
+    [("", r"needs your name.*\n.*user\.name"), (PERSON, "refuse the change")],
+)
+def test_without_an_identity_or_where_a_check_fails_the_earlier_patch_stays(
+    person: str,
+    said: str,
+    release: Release,
+    trees: Trees,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def check(*_: object) -> list[str]:
+        raise ForkError("Upstream's own checks refuse the change (mypy)")
 
-    with pytest.raises(ForkError, match=r"needs your name.*\n.*user\.name"):
-        patch.make(release, made, tmp_path, tmp_path / "dist")
-    assert not (tmp_path / "dist").exists()
+    monkeypatch.setattr(checks, "check", check)
+    (tmp_path / "gitconfig").write_text(person)
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist/0001-earlier.patch").touch()
+
+    with pytest.raises(ForkError, match=said):
+        patch.make(release, trees, tmp_path, tmp_path / "dist")
+    assert os.listdir(tmp_path / "dist") == ["0001-earlier.patch"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_the_identity_in_a_checkout_that_somebody_else_owns(tmp_path: Path) -> None:
     git(tmp_path, "init")
-    git(tmp_path, "config", "user.name", NAME)
-    git(tmp_path, "config", "user.email", ADDRESS)
+    with (tmp_path / ".git/config").open("a") as config:
+        config.write(PERSON)
     for path in (tmp_path, tmp_path / ".git"):
         os.chown(path, 4242, 4242)
 
     assert patch.identity(tmp_path) == (NAME, ADDRESS)
 
 
-def test_a_check_that_fails_leaves_the_earlier_patch(
-    release: Release, made: Trees, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def check(*_: object) -> list[str]:
-        raise ForkError("Upstream's own checks refuse the change (mypy)")
-
-    monkeypatch.setattr(checks, "check", check)
-    (tmp_path / "dist").mkdir()
-    (tmp_path / "dist/0001-earlier.patch").touch()
-
-    with pytest.raises(ForkError, match="refuse the change"):
-        patch.make(release, made, tmp_path, tmp_path / "dist")
-    assert [it.name for it in (tmp_path / "dist").iterdir()] == ["0001-earlier.patch"]
-
-
 def test_a_destination_that_cannot_be_written(
-    release: Release, made: Trees, tmp_path: Path
+    release: Release, trees: Trees, tmp_path: Path
 ) -> None:
     (tmp_path / "dist").write_text("a file")
 
     with pytest.raises(ForkError, match=r"dist cannot be written \(.+\); make it"):
-        patch.make(release, made, tmp_path, tmp_path / "dist")
+        patch.make(release, trees, tmp_path, tmp_path / "dist")
 
 
 def test_only_what_was_measured_of_this_change_is_told(tmp_path: Path) -> None:
@@ -195,8 +185,9 @@ def test_only_what_was_measured_of_this_change_is_told(tmp_path: Path) -> None:
     (tmp_path / "test.json").write_text(json.dumps({**tests, "tree": "another"}))
 
     def describe(*trees: str, release: Release = release) -> str:
+        lines = {"vllm": "3 + 1", "tests": "9 + 0"}
         message = "[Perf] Title\n\nWhy.\n\nTested by a test.\n"
-        return description.describe(release, message, [tmp_path], trees, CHANGED)
+        return description.describe(release, message, [tmp_path], trees, lines)
 
     text = describe("1234", "1234")
     assert "| 1 | 2.50 s | 2.50 s |" in text
@@ -220,12 +211,12 @@ def test_only_what_was_measured_of_this_change_is_told(tmp_path: Path) -> None:
 
 
 def test_a_release_with_marks_of_its_own_gets_a_follow_up(
-    made: Trees, tmp_path: Path
+    made: Trees,
 ) -> None:
-    first = description.messages(made.stock)
-    (made.stock / "vllm/v1/sample/sampler.py").write_text("mark_unbacked(x, 0)\n")
+    first = description.messages(made.fork)
+    (made.fork / MODULE).write_text("mark_unbacked(x, 0)\n")
 
-    follow_up = description.messages(made.stock)
+    follow_up = description.messages(made.fork)
     for ranks, ahead in (first, follow_up):
         assert f'Follows "{ranks.splitlines()[0]}"' in " ".join(ahead.splitlines())
     assert not {*first} & {*follow_up}
@@ -254,37 +245,36 @@ def test_upstreams_hooks_come_from_the_package_index() -> None:
     assert first["args"] == ["--fix"]
 
 
-def test_nobody_skips_one_of_upstreams_checks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def finish(program: list[str], cwd: Path, env: dict[str, str]) -> tuple[int, str]:
-        skipped = environment(env)["SKIP"]
-        return 0, f"mypy..{'Skipped' if skipped else 'Passed'}"
-
-    (tmp_path / ".pre-commit-config.yaml").write_text("repos: []\n")
-    monkeypatch.setenv("SKIP", "mypy")
-    monkeypatch.setattr(checks, "finish", finish)
-
-    assert checks.check(tmp_path, [], tmp_path / "config.yaml") == ["mypy..Passed"]
-
-
 @pytest.mark.parametrize(
     ("status", "printed", "said"),
     [
         (1, "ruff..Passed\nRun mypy..Failed\nwhy", r"\(Run mypy\).*\n(.*\n)*why"),
         (3, "An error has occurred", r"\(pre-commit itself\)"),
         (0, "", r"\(pre-commit itself\)"),
+        (0, "mypy..{mypy}", None),
     ],
 )
-def test_upstreams_checks_say_what_fails(
+def test_upstreams_checks_say_what_fails_and_nobody_skips_one(
     status: int,
     printed: str,
-    said: str,
+    said: str | None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / ".pre-commit-config.yaml").write_text("repos: []\n")
-    monkeypatch.setattr(checks, "finish", lambda *_: (status, printed))
+    def finish(_: object, __: Path, variables: dict[str, str]) -> tuple[int, str]:
+        skipped = environment(variables)["SKIP"]
+        return status, printed.format(mypy="Skipped" if skipped else "Passed")
 
-    with pytest.raises(ForkError, match=said):
-        checks.check(tmp_path, ["a.py"], tmp_path / "build/config.yaml")
+    (tmp_path / ".pre-commit-config.yaml").write_text("repos: []\n")
+    monkeypatch.setenv("SKIP", "mypy")
+    monkeypatch.setattr(checks, "packages", lambda python: {})
+    monkeypatch.setattr(checks, "finish", finish)
+
+    def check() -> list[str]:
+        return checks.check(tmp_path, ["a.py"], tmp_path / "build/config.yaml")
+
+    if said is None:
+        assert check() == ["mypy..Passed"]
+    else:
+        with pytest.raises(ForkError, match=said):
+            check()
