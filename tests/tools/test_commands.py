@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tools.fork import bootstrap, cli, commands
-from tools.fork.engine import demo
 from tools.fork.engine import serve as serving
 from tools.fork.environment import build
 from tools.fork.source.tree import Trees
@@ -21,34 +20,29 @@ def test_tests_that_need_no_build_come_first(
 ) -> None:
     calls: list[str] = []
     trees = Trees(*[Path("tree")] * 4)
+    found = {"failed_without": {"a line": ["test_it"]}}
 
     def show(program: list[Any], cwd: Path, env: Any = None) -> int:
         calls.append(str(program[-1]))
         return 5 if program[-1] == failing else 0
 
-    monkeypatch.setattr(suite, "show", show)
-    monkeypatch.setattr(build, "make", lambda it: calls.append("build") or trees)
-    found = {"failed_without": {"a line": ["test_it"]}}
-    monkeypatch.setattr(mutants, "check", lambda *_: calls.append("mutants") or found)
-    monkeypatch.setattr(suite, "commits", lambda *_: ["1st", "2nd"])
-    monkeypatch.setattr(suite, "subject", lambda _, commit: commit)
-    monkeypatch.setattr(commands, "reports", lambda release: tmp_path)
-    monkeypatch.setattr(suite, "tree_name", lambda tree: "1234")
-    monkeypatch.setattr(metadata, "version", lambda package: "2")
-    steps = [
-        f"--ignore={suite.WEAVE_TEST}",
-        "build",
-        suite.WEAVE_TEST,
-        "mutants",
-        "mutants",
-        "tests/engine",
-    ]
+    stub = monkeypatch.setattr
+    stub(suite, "show", show)
+    stub(build, "make", lambda it: calls.append("build") or trees)
+    stub(mutants, "check", lambda *_: calls.append("mutants") or found)
+    stub(suite, "commits", lambda *_: ["1st", "2nd"])
+    stub(suite, "subject", lambda _, commit: commit)
+    stub(suite, "tree_name", lambda tree: "1234")
+    stub(commands, "reports", lambda release: tmp_path)
+    stub(metadata, "version", lambda package: "2")
+    tooling, weaving = f"--ignore={suite.WEAVE_TEST}", suite.WEAVE_TEST
+    steps = [tooling, "build", weaving, "mutants", "mutants", "tests/engine"]
     failing = ""
     assert commands.run(cli.parse(["test"])) == 0
     assert calls == steps
     report = json.loads((tmp_path / "test.json").read_text())
     assert report["commits"] == [found, found]
-    for failing in (steps[0], steps[2], steps[5]):
+    for failing in (tooling, weaving, "tests/engine"):
         calls.clear()
         assert commands.run(cli.parse(["test"])) == 5
         assert calls[-1] == failing
@@ -79,48 +73,6 @@ def test_collects_what_the_engine_reports(
     assert told == {"served": served}
     assert env["PYTHONPATH"] == f"{tmp_path}/tree"
     assert log == tmp_path / "logs/engine-fork.log"
-
-
-@pytest.mark.parametrize(("compiles", "status"), [(True, 0), (False, 1)])
-def test_the_demo_succeeds_only_if_it_shows_something(
-    compiles: bool, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    compiled = {
-        "function": "op",
-        "file": f"{serving.SAMPLING}a.py",
-        "seconds": 0.5,
-        "reason": "size",
-    }
-
-    def run(variant: str, tree: Path, served: Any, logs: Path) -> Any:
-        ((_, groups),) = served
-        stall = [compiled] if compiles and variant == "stock" else []
-        done = [
-            {"batch": len(it), "seconds": 1.0, "compilations": [], "outputs": []}
-            for it in groups
-        ]
-        done[2]["compilations"] = stall
-        loaded = {"device": "cpu", "seconds": 9.0, "compilations": []}
-        return [{"loaded": loaded, "groups": done}]
-
-    (tmp_path / "report").mkdir()
-    (tmp_path / "report/demo.json").write_text("{}")
-    monkeypatch.setattr(serving, "run", run)
-    monkeypatch.setattr(demo, "tree_name", lambda tree: "1234")
-    monkeypatch.setattr(demo, "ROOT", tmp_path)
-    machine = {"torch": "2", "cores": 2, "cpu": "A CPU", "gpu": None, "date": "today"}
-    monkeypatch.setattr(demo.machine, "describe", lambda: machine)
-    release = commands.described(None)
-
-    assert demo.show(release, Trees(*[tmp_path] * 4), tmp_path / "report") == status
-    report = tmp_path / "report/demo.json"
-    if not compiles:
-        # Nor is what an earlier demo found passed for this one's.
-        assert not report.exists()
-        return
-    written = json.loads(report.read_text())
-    steps = written["variants"]["fork"]["steps"]
-    assert [step["batch"] for step in steps] == [*demo.BATCHES, max(demo.BATCHES)]
 
 
 def test_inside_the_virtual_environment_the_command_just_runs(

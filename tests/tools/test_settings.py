@@ -5,11 +5,11 @@ import os
 import re
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
+from fake_release import make_program, make_wheel
 from tools.fork import program, settings
 from tools.fork.bootstrap import ROOT
 
@@ -117,21 +117,12 @@ def test_a_uv_that_is_told_of_an_index_itself(
     assert found["PIP_INDEX_URL"] == "file:///one"
 
 
-def make_wheel(folder: Path, version: str) -> None:
-    folder.mkdir(exist_ok=True)
-    info = f"thing-{version}.dist-info"
-    with zipfile.ZipFile(folder / f"thing-{version}-py3-none-any.whl", "w") as wheel:
-        head = f"Metadata-Version: 2.1\nName: thing\nVersion: {version}\n"
-        wheel.writestr(f"{info}/METADATA", head)
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        wheel.writestr(f"{info}/RECORD", "")
-
-
 def test_uv_installs_from_there_what_no_project_around_us_overrides(
     pip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "links").mkdir()
     for version in ("1", "2"):
-        make_wheel(tmp_path / "links", version)
+        make_wheel(tmp_path / "links", "thing", version, ())
     links = f"find-links = {tmp_path / 'links'}\nextra-index-url = file:///one\n"
     pip.write_text(f"[global]\nno-index = true\n{links}")
     clone = tmp_path / "trainer/clone"
@@ -149,13 +140,11 @@ def test_uv_installs_from_there_what_no_project_around_us_overrides(
 
 
 def test_make_runs_one_command_at_a_time_and_from_here(tmp_path: Path) -> None:
-    python = tmp_path / "python"
     says = 'echo "begin $PYTHONSAFEPATH"; sleep 0.3; echo end'
-    python.write_text(f"#!/bin/sh\n{says}\n")
-    python.chmod(0o755)
-    env = {**os.environ, "PYTHONSAFEPATH": "1", "MAKEFLAGS": "-j2"}
-    make = ["make", "-s", "lint", "test", f"PYTHON={python}"]
+    make_program(tmp_path / "python", says)
+    theirs = {**os.environ, "PYTHONSAFEPATH": "1", "MAKEFLAGS": "-j2"}
+    make = ["make", "-s", "lint", "test", f"PYTHON={tmp_path / 'python'}"]
 
-    done = subprocess.run(make, cwd=ROOT, env=env, capture_output=True, text=True)
+    done = subprocess.run(make, cwd=ROOT, env=theirs, capture_output=True, text=True)
 
     assert done.stdout.splitlines() == ["begin ", "end"] * 2

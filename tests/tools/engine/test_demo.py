@@ -7,50 +7,45 @@ from typing import Any
 
 import pytest
 
-from tools.fork.engine import demo, picture
-from tools.fork.engine.serve import SAMPLING
+from tools.fork.engine import demo, serve
+from tools.fork.release import described
+from tools.fork.source.tree import Trees
 
 
 def compiled(seconds: float, reason: str | None) -> Any:
-    file = f"{SAMPLING}ops/a.py"
+    file = f"{serve.SAMPLING}ops/a.py"
     return {"function": "op", "file": file, "seconds": seconds, "reason": reason}
 
 
-def loaded(seconds: float, ahead: float) -> Any:
-    model = {**compiled(ahead, None), "file": ""}
-    return {"seconds": seconds, "compilations": [model]}
+def group(batch: int, seconds: float, *compilations: Any) -> Any:
+    timed = {"batch": batch, "seconds": seconds, "compilations": [*compilations]}
+    return {**timed, "outputs": [{"tokens": [7]}]}
 
 
+def run(loading: float, ahead: float, *groups: Any) -> Any:
+    compilations = [{**compiled(ahead, None), "file": ""}]
+    loaded = {"device": "cpu", "seconds": loading, "compilations": compilations}
+    return {"loaded": loaded, "groups": [*groups]}
+
+
+@pytest.fixture
 def runs() -> Any:
-    first = {"batch": 1, "seconds": 3.0, "compilations": [compiled(2.5, None)]}
-    stall = {"batch": 2, "seconds": 1.0, "compilations": [compiled(0.75, "size")]}
-    quick = {"batch": 2, "seconds": 0.1, "compilations": []}
-    stock, fork = (
-        [{**it, "outputs": [{"tokens": [7]}]} for it in groups]
-        for groups in ([first, stall, quick], [quick, quick, quick])
-    )
-    return {
-        "stock": {"loaded": loaded(8.0, 2.5), "groups": stock},
-        "fork": {"loaded": loaded(11.5, 6.0), "groups": fork},
-    }
+    first, stall = compiled(2.5, None), compiled(0.75, "size")
+    stock = group(1, 3.0, first), group(2, 1.0, stall), group(2, 0.1)
+    fork = group(1, 0.1), group(2, 0.1), group(2, 0.1)
+    return {"stock": run(8.0, 2.5, *stock), "fork": run(11.5, 6.0, *fork)}
 
 
-def result() -> Any:
-    head = {"release": "1", "torch": "2", "cores": 2, "cpu": "A CPU", "gpu": None}
-    head |= {"vocabulary": 9, "date": "today"}
-    variants = {name: demo._kept(run) for name, run in runs().items()}
-    return {**head, "variants": variants}
-
-
-def test_a_run_as_it_should_be() -> None:
-    assert list(demo.find_problems(runs())) == []
-    assert demo.summary(result()) == (
+def test_a_run_as_it_should_be(runs: Any) -> None:
+    assert list(demo.find_problems(runs)) == []
+    result = {"variants": {name: demo._kept(it) for name, it in runs.items()}}
+    assert demo.summary(result) == (
         "While requests waited, stock compiled 2 times, 3.25 s, fork compiled 0 times, "
         "0.00 s. Loading the engine took 8 s on stock (2.5 s of it compiling), 12 s on "
         "fork (6.0 s of it compiling). Tokens, ranks and logprobs are the same, bit "
         "for bit."
     )
-    assert list(demo.rows(result())) == [
+    assert list(demo.rows(result)) == [
         "| batch | stock | fork |",
         "| --- | --- | --- |",
         "| loading | 8.00 s | 11.50 s |",
@@ -60,42 +55,57 @@ def test_a_run_as_it_should_be() -> None:
     ]
 
 
-def test_stock_that_does_not_compile_shows_nothing() -> None:
-    variants = runs()
-    for group in variants["stock"]["groups"]:
-        group["compilations"] = []
-
-    (problem,) = demo.find_problems(variants)
-    assert "shows nothing" in problem
-
-
 @pytest.mark.parametrize(
     ("reason", "said"), [("size", "size"), (None, "the first time")]
 )
 @pytest.mark.parametrize("place", [0, 2])
 def test_a_fork_that_compiles_is_found(
-    place: int, reason: str | None, said: str
+    place: int, reason: str | None, said: str, runs: Any
 ) -> None:
-    variants = runs()
-    group = variants["fork"]["groups"][place]
     elsewhere = {**compiled(1.0, "no"), "file": "vllm/other.py"}
-    group["compilations"] = [compiled(1.0, reason), elsewhere]
+    found = [compiled(1.0, reason), elsewhere]
+    runs["fork"]["groups"][place]["compilations"] = found
 
-    (problem,) = demo.find_problems(variants)
-    assert problem == f"The fork compiled op: {said}."
+    assert [*demo.find_problems(runs)] == [f"The fork compiled op: {said}."]
 
 
-def test_other_output_is_found() -> None:
-    variants = runs()
-    variants["fork"]["groups"][1]["outputs"] = [{"tokens": [8]}]
+def test_other_output_is_found(runs: Any) -> None:
+    runs["fork"]["groups"][1]["outputs"] = [{"tokens": [8]}]
 
-    (problem,) = demo.find_problems(variants)
+    (problem,) = demo.find_problems(runs)
     assert "differ" in problem
 
 
-def test_the_picture_is_drawn(tmp_path: Path) -> None:
-    (tmp_path / "demo.json").write_text(json.dumps(result()))
+@pytest.mark.parametrize(("compiles", "status"), [(True, 0), (False, 1)])
+def test_the_demo_succeeds_only_if_it_shows_something(
+    compiles: bool,
+    status: int,
+    runs: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if not compiles:
+        runs["stock"] = runs["fork"]
+    # What an earlier demo found must not pass for this one's.
+    (tmp_path / "report").mkdir()
+    for name in ("demo.json", "demo.png"):
+        (tmp_path / "report" / name).write_text("{}")
+    machine = {"torch": "2", "cores": 2, "cpu": "A CPU", "gpu": None, "date": "today"}
+    monkeypatch.setattr(serve, "run", lambda variant, *_: [runs[variant]])
+    monkeypatch.setattr(demo, "tree_name", lambda tree: "1234")
+    monkeypatch.setattr(demo, "ROOT", tmp_path)
+    monkeypatch.setattr(demo.machine, "describe", lambda: machine)
+    trees = Trees(*[tmp_path] * 4)
 
-    picture.draw(tmp_path / "demo.json", tmp_path / "demo.png")
+    assert demo.show(described(None), trees, tmp_path / "report") == status
 
-    assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
+    file, drawn = (tmp_path / "report" / it for it in ("demo.json", "demo.png"))
+    if compiles:
+        written = json.loads(file.read_text())
+        batches = [step["batch"] for step in written["variants"]["fork"]["steps"]]
+        assert batches == [1, 2, 2]
+        assert drawn.read_bytes().startswith(b"\x89PNG")
+    else:
+        assert "shows nothing" in capsys.readouterr().out
+        assert not file.exists()

@@ -2,6 +2,7 @@
 """Mutants: each of our statements is taken out once, and nothing else."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,43 +57,33 @@ def test_nothing_to_take_out() -> None:
     assert list(mutants(UPSTREAM, UPSTREAM)) == []
 
 
-def judge(monkeypatch: pytest.MonkeyPatch, passes: Any) -> None:
-    """Let the upstream test pass where ``passes`` says so of what was taken out."""
-
-    def results(_: Path, __: Any, without: str) -> dict[str, str]:
-        return {"a.py::test": "passed" if passes(without) else "failed"}
-
-    monkeypatch.setattr(module, "_results", results)
-
-
 def test_a_commit_passes_its_test_and_nothing_of_it_can_be_spared(
-    release: Release,
-    sdist: Path,
-    overlay: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    release: Release, made: Trees, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = Trees.inside(tmp_path / "build")
-    tree.make_fork(release, sdist, made.fork, overlay)
-    first, second = tree.commits(made.fork, release)
+    def check(commit: str, passes: Callable[[str], bool]) -> Any:
+        """Let the test pass where ``passes`` says so of what was taken out."""
 
-    judge(monkeypatch, lambda without: without == "nothing")
-    found = module.check(made, first)
-    assert found == {
+        def results(_: Path, __: Any, without: str) -> dict[str, str]:
+            return {"a.py::test": "passed" if passes(without) else "failed"}
+
+        monkeypatch.setattr(module, "_results", results)
+        return module.check(made, commit)
+
+    first, second = tree.commits(made.fork, release)
+    mark = "mark(logprobs, 0) (line 13)"
+    assert check(first, lambda without: without == "nothing") == {
         "subject": tree.SUBJECTS[0],
         "tree": tree.tree_name(made.fork, first),
         "outcomes": "1 passed",
-        "failed_without": {
-            "all of it": ["test"],
-            "mark(logprobs, 0) (line 13)": ["test"],
-        },
+        "failed_without": {"all of it": ["test"], mark: ["test"]},
     }
-    assert [*module.check(made, second)["failed_without"]][1:] == ["pass (line 20)"]
+    found = check(second, lambda without: without == "nothing")
+    assert [*found["failed_without"]] == ["all of it", "pass (line 20)"]
 
-    for passes in (lambda it: it != "all of it", lambda it: it in ("a", "b")):
-        judge(monkeypatch, passes)
-        with pytest.raises(ForkError, match="where it must not"):
-            module.check(made, first)
+    with pytest.raises(ForkError, match="where it must not"):
+        check(first, lambda without: without in ("nothing", mark))
+    with pytest.raises(ForkError, match="where it must not"):
+        check(first, lambda without: False)
 
 
 @pytest.mark.parametrize(
