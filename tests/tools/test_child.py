@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A module of ours in a process of its own; here some made for the purpose."""
+"""A module of ours in a process of its own; here one made for the purpose."""
 
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,47 +13,42 @@ from tools.fork import ForkError, child
 from tools.fork.bootstrap import ROOT
 
 MODULE = """
-import os
-def main(count, end=0):
+def main(end):
     print("chatter")
-    for number in range(count):
-        yield {"number": number}
+    yield {"number": 1}
     if end: raise SystemExit(end)
+    yield {"number": 2}
 """
 
 
 @pytest.fixture
-def env(tmp_path: Path) -> dict[str, str]:
+def variables(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "counting.py").write_text(MODULE)
     return {"PYTHONPATH": str(tmp_path)}
 
 
-def test_each_result_comes_and_chatter_does_not(
-    env: dict[str, str], tmp_path: Path
+def test_each_result_comes_as_it_is_there_and_chatter_does_not(
+    variables: dict[str, str], tmp_path: Path
 ) -> None:
     log = tmp_path / "logs/log"
 
-    found = list(child.call([sys.executable], "counting", {"count": 2}, env, log))
+    def call(end: int) -> Iterator[dict[str, int]]:
+        return child.call([sys.executable], "counting", {"end": end}, variables, log)
 
-    assert found == [{"number": 0}, {"number": 1}]
+    assert [*call(0)] == [{"number": 1}, {"number": 2}]
     assert log.read_text() == "chatter\n"
-
-
-def test_a_process_that_fails_ends_with_what_it_printed(
-    env: dict[str, str], tmp_path: Path
-) -> None:
-    results = child.call(
-        [sys.executable], "counting", {"count": 1, "end": 3}, env, tmp_path / "log"
-    )
-
-    assert next(results) == {"number": 0}
+    results = call(3)
+    assert next(results) == {"number": 1}
     with pytest.raises(ForkError, match=r"counting failed; .*log ends:\nchatter"):
         next(results)
 
 
-def test_keywords_may_be_an_argument(env: dict[str, str]) -> None:
-    words = [sys.executable, "-m", "tools.fork.child", "counting", '{"count": 1}']
+def test_keywords_may_be_an_argument(variables: dict[str, str]) -> None:
+    words = [sys.executable, "-m", "tools.fork.child", "counting", '{"end": 0}']
 
-    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, check=True)
+    done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True)
 
-    assert json.loads(done.stdout) == {"number": 0}
+    assert [*map(json.loads, done.stdout.splitlines())] == [
+        {"number": 1},
+        {"number": 2},
+    ]

@@ -42,29 +42,31 @@ def test_measures_each_fork_once(
         results = [side, "test"] if "test" in words else [side]
         return "\n".join(json.dumps({it: FOUND[it]}) for it in results)
 
-    def of(tree: str, woven: Path | None = fork) -> Any:
-        return measure.measure(RELEASE, stock, woven, tree, tmp_path / "report")
+    def measured(tree: str, fork: Path | None = fork) -> Any:
+        asked.clear()
+        return measure.measure(RELEASE, stock, fork, tree, tmp_path / "report")
 
     monkeypatch.setattr(measure, "run_under_torch", answer)
-    assert of("first") == of("first")
+    first = measured("first")
     assert asked == [
         ("2", "stock", str(stock), None),
         ("2", "fork", str(fork), str(fork)),
     ]
+    assert measured("first") == first
+    assert asked == []
 
-    of("second")
-    report = json.loads((tmp_path / "report/sampler.json").read_text())
-    assert report["tree"] == "second"
-    assert report["fork"]["ahead"] == step(1)
-    assert report["test"] == {"passed": 4}
-    assert len(asked) == 4
+    second = measured("second")
+    assert len(asked) == 2
+    assert second == json.loads((tmp_path / "report/sampler.json").read_text())
+    assert second["tree"] == "second"
+    assert second["fork"]["ahead"] == step(1)
+    assert second["test"] == {"passed": 4}
 
-    assert "fork" not in of("third", None)
-    assert len(asked) == 5
-
+    assert "fork" not in measured("third", None)
+    assert len(asked) == 1
     monkeypatch.setattr(measure, "CALLS", ((1, 9),))
-    of("third", None)
-    assert len(asked) == 6
+    measured("third", None)
+    assert len(asked) == 1
 
 
 def test_says_what_compiles_and_what_crashes() -> None:

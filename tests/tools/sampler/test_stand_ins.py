@@ -31,12 +31,19 @@ def gather(first, second: is_there | None):
 """
 
 
+PINNED = """
+from vllm.utils.torch_utils import PIN_MEMORY
+from vllm.utils.platform_utils import is_pin_memory_available
+import vllm.envs
+"""
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     ops = tmp_path / "vllm/v1/sample/ops"
     ops.mkdir(parents=True)
     (ops / "logprobs.py").write_text(OP)
-    (ops / "topk_topp_sampler.py").write_text("import vllm.envs\n")
+    (ops / "topk_topp_sampler.py").write_text(PINNED)
     (ops.parent / "sampler.py").write_text(SAMPLER)
     return tmp_path
 
@@ -57,10 +64,6 @@ def test_only_the_sampling_is_real(tree: Path, device: str) -> None:
 
 
 def test_whether_memory_is_pinned_is_no_stand_in(tree: Path) -> None:
-    (tree / "vllm/v1/sample/ops/topk_topp_sampler.py").write_text(
-        "from vllm.utils.torch_utils import PIN_MEMORY\n"
-        "from vllm.utils.platform_utils import is_pin_memory_available\n"
-    )
     found = stand_ins.load(tree).sampler.sampling
 
     assert found.PIN_MEMORY is False
@@ -76,7 +79,7 @@ def test_a_special_attribute_is_not_made_up(tree: Path) -> None:
         _ = found.sampler.is_there.__wrapped__
 
 
-def test_two_trees_at_once(tree: Path, tmp_path: Path) -> None:
+def test_two_trees_at_once(tree: Path) -> None:
     first, second = stand_ins.load(tree), stand_ins.load(tree)
 
     assert first.sampler.sampling is not second.sampler.sampling

@@ -20,15 +20,12 @@ def test_a_model_is_where_the_cache_has_it_and_made_once(
 
     monkeypatch.setattr(hub, "make_model", make)
     monkeypatch.setattr(hub, "MODELS", {"opt": ("org/one", "org/two")})
-    (tmp_path / "text").write_text("words")
-    for _ in range(2):
+    # Another revision, of other words, takes the place of the old.
+    for words in ("words", "words", "other words"):
+        (tmp_path / "text").write_text(words)
         hub.make_hub(tmp_path, [tmp_path / "text"])
-    assert made == ["opt", "opt"]
 
-    # Another revision takes the place of the old.
-    (tmp_path / "text").write_text("other words")
-    hub.make_hub(tmp_path, [tmp_path / "text"])
-
+    assert made == ["opt"] * 4
     model = tmp_path / "hub/models--org--two"
     (snapshot,) = (model / "snapshots").iterdir()
     assert (model / "refs/main").read_text() == snapshot.name
