@@ -8,10 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from fake_release import FILES, MODULE, OVERLAY, TEST, VERSION, make_archive, write
+from fake_release import (
+    FILES,
+    MODULE,
+    OVERLAY,
+    TEST,
+    VERSION,
+    Miniature,
+    make_archive,
+    write,
+)
 from tools.fork.release import Release
 from tools.fork.settings import environment
-from tools.fork.source.tree import Trees, make_fork
+from tools.fork.source.tree import Trees
 
 
 @pytest.fixture(autouse=True)
@@ -22,41 +31,31 @@ def nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def miniature(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist, an overlay for it, and the fork of both."""
-    folder = tmp_path_factory.mktemp("miniature")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Miniature:
+    """What each test gets a copy of."""
+    folder = tmp_path_factory.mktemp("original")
     files = {f"vllm-{VERSION}/{name}": content for name, content in FILES.items()}
-    sdist = make_archive(folder / f"vllm-{VERSION}.tar.gz", files)
+    (folder / "downloads").mkdir()
+    sdist = make_archive(folder / f"downloads/vllm-{VERSION}.tar.gz", files)
     write(folder / "overlay", {MODULE: OVERLAY, TEST: b"def test_new(): pass\n"})
-    make_fork(describe(sdist), sdist, folder / "build/fork", folder / "overlay")
-    return folder
-
-
-def describe(sdist: Path) -> Release:
     digest = hashlib.sha256(sdist.read_bytes()).hexdigest()
-    return Release(VERSION, "0", {"vllm": (digest,)})
+    release = Release(VERSION, "0", {"vllm": (digest,)})
+    trees = Trees.inside(folder / "build")
+    made = Miniature(release, sdist, folder / "overlay", trees)
+    made.make_fork()
+    return made
 
 
 @pytest.fixture
-def sdist(miniature: Path, tmp_path: Path) -> Path:
-    (tmp_path / "downloads").mkdir()
-    name = f"vllm-{VERSION}.tar.gz"
-    return Path(shutil.copy(miniature / name, tmp_path / "downloads"))
+def mini(original: Miniature, tmp_path: Path) -> Miniature:
+    for name in ("downloads", "overlay", "build"):
+        shutil.copytree(original.overlay.with_name(name), tmp_path / name)
+    sdist = tmp_path / "downloads" / original.sdist.name
+    trees = Trees.inside(tmp_path / "build")
+    return Miniature(original.release, sdist, tmp_path / "overlay", trees)
 
 
 @pytest.fixture
-def release(miniature: Path) -> Release:
-    return describe(miniature / f"vllm-{VERSION}.tar.gz")
-
-
-@pytest.fixture
-def overlay(miniature: Path, tmp_path: Path) -> Path:
+def overlay(mini: Miniature) -> Path:
     """A repository like ours, for the miniature release."""
-    return Path(shutil.copytree(miniature / "overlay", tmp_path / "overlay"))
-
-
-@pytest.fixture
-def made(miniature: Path, tmp_path: Path) -> Trees:
-    """Where the trees of the miniature release are; the fork is made."""
-    shutil.copytree(miniature / "build", tmp_path / "build")
-    return Trees.inside(tmp_path / "build")
+    return mini.overlay

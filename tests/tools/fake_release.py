@@ -5,7 +5,11 @@ import io
 import subprocess
 import tarfile
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
+
+from tools.fork.release import Release
+from tools.fork.source.tree import Trees, make_fork, make_worktree
 
 VERSION = "9.9.9"
 MODULE = "vllm/v1/sample/sampler.py"
@@ -50,6 +54,27 @@ FILES = {
     "vllm/_version.py": b"version = 0\n",
     MODULE: SAMPLER,
 }
+
+
+@dataclass(frozen=True)
+class Miniature:
+    """Copies of the miniature release's sdist, of an overlay for it, and their fork."""
+
+    release: Release
+    sdist: Path
+    overlay: Path
+    trees: Trees
+
+    @property
+    def fork(self) -> Path:
+        return self.trees.fork
+
+    def make_fork(self) -> bool:
+        return make_fork(self.release, self.sdist, self.fork, self.overlay)
+
+    def make_stock(self) -> Path:
+        make_worktree(self.fork, self.trees.stock, self.release.tag)
+        return self.trees.stock
 
 
 def git(folder: Path, *arguments: str) -> str:

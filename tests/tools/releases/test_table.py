@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fake_release import MODULE, SAMPLER, write
+from fake_release import MODULE, SAMPLER, Miniature, write
 from tools.fork import ForkError
 from tools.fork.environment import build
 from tools.fork.model_runner import on_v1
@@ -86,27 +86,23 @@ def test_what_the_engine_did_is_read_from_the_reports(tmp_path: Path) -> None:
 
 
 def test_a_release_is_kept_where_the_change_does_not_fit(
-    release: Release,
-    sdist: Path,
-    overlay: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    mini: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = Trees.inside(tmp_path / "build")
+    made, overlay = Trees.inside(tmp_path / "new"), mini.overlay
     for module in (build, table):
         monkeypatch.setattr(module, "trees", lambda release: made)
-    monkeypatch.setattr(build, "DOWNLOADS", sdist.parent)
+    monkeypatch.setattr(build, "DOWNLOADS", mini.sdist.parent)
     monkeypatch.setattr(build, "make_fork", partial(make_fork, overlay=overlay))
     fitting = (overlay / MODULE).read_bytes()
     write(overlay, {MODULE: fitting.replace(b"ranks = ", b"gone = ")})
 
-    misfit = table._weave(release)
+    misfit = table._weave(mini.release)
     assert misfit.fork is None
     assert "has no anchor left" in misfit.said
     assert (misfit.stock / MODULE).exists()
 
     write(overlay, {MODULE: fitting})
-    found = table._weave(release)
+    found = table._weave(mini.release)
     assert found == table.Woven(made.stock, made.fork, "6 + 0", tree_name(made.fork))
 
     monkeypatch.setattr(table, "trees", lambda release: Trees.inside(tmp_path / "none"))

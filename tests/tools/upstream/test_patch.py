@@ -4,52 +4,56 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fake_release import MODULE, git, make_program
+from fake_release import MODULE, Miniature, git, make_program
 from tools.fork import ForkError
 from tools.fork.release import Release
 from tools.fork.sampler import measure
 from tools.fork.settings import environment
 from tools.fork.source import tree
-from tools.fork.source.tree import Trees
 from tools.fork.upstream import checks, description, patch
 
 NAME, ADDRESS = "Ada B. Coder", "ada@example.org"
 PERSON = f"[user]\nname = {NAME}\nemail = {ADDRESS}\n"
 
 
+Make = Callable[[], list[Path]]
+
+
 @pytest.fixture
-def trees(
-    release: Release, made: Trees, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Trees:
-    """Of the miniature release; the user is known to git, and checks pass."""
+def make(mini: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Makes the patches into dist/, for a user known to git, where checks pass."""
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     (tmp_path / "gitconfig").write_text(PERSON)
     monkeypatch.setattr(patch, "ROOT", tmp_path)
     monkeypatch.setattr(checks, "check", lambda *_: ["ruff-check....Passed"])
     monkeypatch.setattr(measure, "measure", lambda *_: None)
-    tree.make_worktree(made.fork, made.stock, release.tag)
-    return made
+    mini.make_stock()
+    reports, target = tmp_path / "report", tmp_path / "dist"
+    return lambda: patch.make(mini.release, mini.trees, reports, target)
 
 
 def test_the_patches_are_the_change_and_signed_off(
-    release: Release, trees: Trees, tmp_path: Path
+    mini: Miniature, make: Make, tmp_path: Path
 ) -> None:
     target = tmp_path / "dist"
-    written = patch.make(release, trees, tmp_path / "report", target)
-    again = patch.make(release, trees, tmp_path / "report", target)
+    written = make()
+    again = make()
 
     assert again == written == sorted(target.iterdir())
     assert [it.suffix for it in written] == [".md", ".patch"] * 2
-    git(trees.stock, "am", "--keep-non-patch", *map(str, target.glob("*.patch")))
-    assert tree.tree_name(trees.stock) == tree.tree_name(trees.fork)
+    git(mini.trees.stock, "am", "--keep-non-patch", *map(str, target.glob("*.patch")))
+    assert tree.tree_name(mini.trees.stock) == tree.tree_name(mini.fork)
     head = "--format=%an <%ae>|%s|%(trailers:key=Signed-off-by,valueonly)"
-    log = git(trees.stock, "log", "--reverse", head, f"{release.tag}..").split("\n\n")
-    for line, message in zip(log, description.messages(trees.fork), strict=True):
+    log = git(
+        mini.trees.stock, "log", "--reverse", head, f"{mini.release.tag}.."
+    ).split("\n\n")
+    for line, message in zip(log, description.messages(mini.fork), strict=True):
         author, subject, signed = line.split("|")
         assert author == signed.strip() == f"{NAME} <{ADDRESS}>"
         assert subject == message.splitlines()[0]
@@ -79,15 +83,15 @@ status.showUntrackedFiles=no
 
 
 def test_the_patch_is_the_same_whatever_git_is_told(
-    release: Release, sdist: Path, overlay: Path, trees: Trees, tmp_path: Path
+    mini: Miniature, make: Make, tmp_path: Path
 ) -> None:
     def written() -> list[str]:
-        files = patch.make(release, trees, tmp_path / "report", tmp_path / "dist")
+        files = make()
         lines = "".join(it.read_text() for it in files).splitlines()
         return [it for it in lines if not it.startswith("Date: ")]
 
     expected = written()
-    commit = tree.tree_name(trees.fork)
+    commit = tree.tree_name(mini.fork)
     (tmp_path / "hooks").mkdir()
     make_program(tmp_path / "hooks/commit-msg", "exit 1")
     (tmp_path / "attributes").write_text("*.py binary\n")
@@ -96,17 +100,16 @@ def test_the_patch_is_the_same_whatever_git_is_told(
             section, _, setting = line.partition(".")
             config.write(f"[{section}]\n{setting}\n")
 
-    shutil.rmtree(trees.fork.parent)
-    tree.make_fork(release, sdist, trees.fork, overlay)
-    tree.make_worktree(trees.fork, trees.stock, release.tag)
+    shutil.rmtree(mini.fork.parent)
+    mini.make_fork()
+    mini.make_stock()
 
-    assert tree.tree_name(trees.fork) == commit
+    assert tree.tree_name(mini.fork) == commit
     assert written() == expected
 
 
 def test_without_the_releases_torch_the_patch_is_written_all_the_same(
-    release: Release,
-    trees: Trees,
+    make: Make,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -116,7 +119,7 @@ def test_without_the_releases_torch_the_patch_is_written_all_the_same(
 
     monkeypatch.setattr(measure, "measure", refuse)
 
-    text, *_ = patch.make(release, trees, tmp_path, tmp_path / "dist")
+    text, *_ = make()
 
     assert "There is no such torch" in capsys.readouterr().out
     assert "run `make patch RELEASE=9.9.9` first" in text.read_text()
@@ -127,12 +130,7 @@ def test_without_the_releases_torch_the_patch_is_written_all_the_same(
     [("", r"needs your name.*\n.*user\.name"), (PERSON, "refuse the change")],
 )
 def test_without_an_identity_or_where_a_check_fails_the_earlier_patch_stays(
-    person: str,
-    said: str,
-    release: Release,
-    trees: Trees,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    person: str, said: str, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def check(*_: object) -> list[str]:
         raise ForkError("Upstream's own checks refuse the change (mypy)")
@@ -143,7 +141,7 @@ def test_without_an_identity_or_where_a_check_fails_the_earlier_patch_stays(
     (tmp_path / "dist/0001-earlier.patch").touch()
 
     with pytest.raises(ForkError, match=said):
-        patch.make(release, trees, tmp_path, tmp_path / "dist")
+        make()
     assert os.listdir(tmp_path / "dist") == ["0001-earlier.patch"]
 
 
@@ -158,13 +156,11 @@ def test_the_identity_in_a_checkout_that_somebody_else_owns(tmp_path: Path) -> N
     assert patch.identity(tmp_path) == (NAME, ADDRESS)
 
 
-def test_a_destination_that_cannot_be_written(
-    release: Release, trees: Trees, tmp_path: Path
-) -> None:
+def test_a_destination_that_cannot_be_written(make: Make, tmp_path: Path) -> None:
     (tmp_path / "dist").write_text("a file")
 
     with pytest.raises(ForkError, match=r"dist cannot be written \(.+\); make it"):
-        patch.make(release, trees, tmp_path, tmp_path / "dist")
+        make()
 
 
 def test_only_what_was_measured_of_this_change_is_told(tmp_path: Path) -> None:
@@ -210,13 +206,11 @@ def test_only_what_was_measured_of_this_change_is_told(tmp_path: Path) -> None:
     assert "run `make test RELEASE=9.9.9` first, on a machine with a GPU." in text
 
 
-def test_a_release_with_marks_of_its_own_gets_a_follow_up(
-    made: Trees,
-) -> None:
-    first = description.messages(made.fork)
-    (made.fork / MODULE).write_text("mark_unbacked(x, 0)\n")
+def test_a_release_with_marks_of_its_own_gets_a_follow_up(mini: Miniature) -> None:
+    first = description.messages(mini.fork)
+    (mini.fork / MODULE).write_text("mark_unbacked(x, 0)\n")
 
-    follow_up = description.messages(made.fork)
+    follow_up = description.messages(mini.fork)
     for ranks, ahead in (first, follow_up):
         assert f'Follows "{ranks.splitlines()[0]}"' in " ".join(ahead.splitlines())
     assert not {*first} & {*follow_up}
