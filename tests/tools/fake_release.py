@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A miniature release and a change to it."""
 
+import hashlib
 import io
+import shutil
 import subprocess
 import tarfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tools.fork.release import Release
@@ -58,12 +60,33 @@ FILES = {
 
 @dataclass(frozen=True)
 class Miniature:
-    """Copies of the miniature release's sdist, of an overlay for it, and their fork."""
+    """The miniature release, its sdist, a repository like ours, and their trees."""
 
     release: Release
     sdist: Path
     overlay: Path
     trees: Trees
+
+    @classmethod
+    def make(cls, folder: Path) -> "Miniature":
+        (folder / "downloads").mkdir()
+        files = {f"vllm-{VERSION}/{name}": content for name, content in FILES.items()}
+        sdist = make_archive(folder / f"downloads/vllm-{VERSION}.tar.gz", files)
+        write(folder / "overlay", {MODULE: OVERLAY, TEST: b"def test_new(): pass\n"})
+        digest = hashlib.sha256(sdist.read_bytes()).hexdigest()
+        release = Release(VERSION, "0", {"vllm": (digest,)})
+        trees = Trees.inside(folder / "build")
+        made = cls(release, sdist, folder / "overlay", trees)
+        made.make_fork()
+        return made
+
+    def copy(self, folder: Path) -> "Miniature":
+        places = self.sdist.parent, self.overlay, self.fork.parent
+        downloads, overlay, build = (
+            shutil.copytree(it, folder / it.name) for it in places
+        )
+        sdist, trees = downloads / self.sdist.name, Trees.inside(build)
+        return replace(self, sdist=sdist, overlay=overlay, trees=trees)
 
     @property
     def fork(self) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tools.fork import bootstrap, cli, commands
+from tools.fork import cli, commands
 from tools.fork.engine import serve as serving
 from tools.fork.environment import build
 from tools.fork.source.tree import Trees
@@ -73,16 +73,6 @@ def test_collects_what_the_engine_reports(
     assert told == {"served": served}
     assert env["PYTHONPATH"] == f"{tmp_path}/tree"
     assert log == tmp_path / "logs/engine-fork.log"
-
-
-def test_inside_the_virtual_environment_the_command_just_runs(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(bootstrap, "lock", lambda folder: None)
-    venv = bootstrap.environment_for("build", None)
-    monkeypatch.setattr("sys.prefix", str(venv))
-
-    assert bootstrap.enter(["build"], venv) is None
 
 
 @pytest.mark.parametrize("quick", [[], ["--quick"]])

@@ -26,10 +26,6 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_document_of_its_figures_stays(root: Path) -> None:
-    assert [*documents.update(root)] == []
-
-
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [

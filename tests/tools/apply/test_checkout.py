@@ -64,29 +64,20 @@ def test_files_stay_whose_they_are(checkout: Path, overlay: Path) -> None:
     assert (found.st_uid, found.st_gid) == (4242, 4243)
 
 
+@pytest.mark.parametrize("name", [MODULE, TEST])
 def test_uncommitted_work_is_left_alone_unless_told_otherwise(
-    checkout: Path, overlay: Path
+    name: str, checkout: Path, overlay: Path
 ) -> None:
-    module = checkout / MODULE
-    module.write_bytes(module.read_bytes() + b"# mine\n")
+    write(checkout, {name: FILES.get(name, b"") + b"# mine\n"})
     before = contents(checkout)
 
-    with pytest.raises(ForkError, match=r"uncommitted work.*\n.*sampler\.py\nCommit"):
+    with pytest.raises(ForkError, match=r"uncommitted work.*\n(.*\n)+Commit"):
         checkouts.apply(checkout, overlay)
     assert contents(checkout) == before
 
     checkouts.apply(checkout, overlay, force=True)
-    assert module.read_bytes().endswith(b"# mine\n")
-    assert b"mark(" in module.read_bytes()
-
-
-def test_a_test_of_the_same_name_that_is_not_committed_is_kept(
-    checkout: Path, overlay: Path
-) -> None:
-    write(checkout, {TEST: b"# mine\n"})
-
-    with pytest.raises(ForkError, match="uncommitted work"):
-        checkouts.apply(checkout, overlay)
+    assert (checkout / MODULE).read_bytes().endswith(b"# mine\n") == (name == MODULE)
+    assert b"mark(" in (checkout / MODULE).read_bytes()
 
 
 @pytest.mark.parametrize(

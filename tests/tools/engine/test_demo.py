@@ -56,24 +56,23 @@ def test_a_run_as_it_should_be(runs: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "said"), [("size", "size"), (None, "the first time")]
+    ("place", "found", "said"),
+    [
+        (0, {"compilations": [compiled(1.0, None)]}, "compiled op: the first time."),
+        (2, {"compilations": [compiled(1.0, "size")]}, "compiled op: size."),
+        (1, {"outputs": [{"tokens": [8]}]}, "differ from stock's."),
+    ],
 )
-@pytest.mark.parametrize("place", [0, 2])
-def test_a_fork_that_compiles_is_found(
-    place: int, reason: str | None, said: str, runs: Any
+def test_what_the_fork_must_not_do_is_found(
+    place: int, found: Any, said: str, runs: Any
 ) -> None:
     elsewhere = {**compiled(1.0, "no"), "file": "vllm/other.py"}
-    found = [compiled(1.0, reason), elsewhere]
-    runs["fork"]["groups"][place]["compilations"] = found
-
-    assert [*demo.find_problems(runs)] == [f"The fork compiled op: {said}."]
-
-
-def test_other_output_is_found(runs: Any) -> None:
-    runs["fork"]["groups"][1]["outputs"] = [{"tokens": [8]}]
+    group = runs["fork"]["groups"][place]
+    group |= found
+    group["compilations"].append(elsewhere)
 
     (problem,) = demo.find_problems(runs)
-    assert "differ" in problem
+    assert problem.endswith(said)
 
 
 @pytest.mark.parametrize(("compiles", "status"), [(True, 0), (False, 1)])

@@ -40,37 +40,36 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return calls
 
 
-def test_the_small_torch_is_asked_for_first(
-    told: list[Any], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("device", "refused", "asked"),
+    [
+        ("cpu", [], ["--torch-backend=cpu --reinstall torch==0.2"]),
+        (
+            "cpu",
+            ["refused"],
+            ["--torch-backend=cpu --reinstall torch==0.2", "--reinstall torch==0.2"],
+        ),
+        ("cuda", [], ["--reinstall torch==0.1"]),
+    ],
+    ids=["small", "no small one", "for a GPU"],
+)
+def test_without_a_gpu_the_small_torch_is_asked_for_first(
+    device: str,
+    refused: list[str],
+    asked: list[str],
+    told: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    told += refused
+    monkeypatch.setattr(install, "device", lambda: device)
+
     install.install_torch(RELEASE, "--reinstall")
 
-    ((words, _),) = told
-    assert words[:3] == ["--torch-backend=cpu", "--reinstall", "torch==0.2"]
-    assert "setuptools>=77.0.3,<81" in words
+    calls = [" ".join(words) for words, _ in told[len(refused) :]]
+    assert [it.partition(" cmake")[0] for it in calls] == asked
+    assert "setuptools>=77.0.3,<81" in calls[-1]
     assert "torch 0.1+cpu: the CPU build, 0.0 GB" in capsys.readouterr().out
-
-
-def test_where_there_is_no_small_torch_the_ordinary_one_is_installed(
-    told: list[Any],
-) -> None:
-    told.append("refused")
-
-    install.install_torch(RELEASE)
-
-    _, (first, _), (second, _) = told
-    assert first == ["--torch-backend=cpu", *second]
-
-
-def test_with_a_gpu_the_ordinary_torch_is_installed(
-    told: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(install, "device", lambda: "cuda")
-
-    install.install_torch(RELEASE)
-
-    ((words, _),) = told
-    assert words[0] == "torch==0.1"
 
 
 COMPANIONS = "torchaudio\ntorchcodec\ntorchvision"
@@ -200,6 +199,8 @@ def test_the_virtual_environment_is_made_once(
     (venv / "lib" / running).rmdir()
     assert enter() == "replaced"
     assert "is of another Python; delete it to have" in capsys.readouterr().out
+    monkeypatch.setattr("sys.prefix", str(venv))
+    assert enter() is None
 
 
 def test_a_long_step_shows_that_it_goes_on(

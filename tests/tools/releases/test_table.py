@@ -31,18 +31,6 @@ def side(ahead: int, *compiled: int, error: str | None = None) -> Any:
 STOCK = side(0, 1, 1, 0, 1)
 
 
-@pytest.mark.parametrize(
-    ("found", "said"),
-    [
-        (side(0, 1, 0, 0, 0), ["ok", "ok", "ok"]),
-        (STOCK, ["**recompiles**", "ok", "**recompiles**"]),
-        (side(0, 1, 0, 1, 0, error="E"), ["ok", "**recompiles**", "**crashes**"]),
-    ],
-)
-def test_what_is_wrong_with_a_release(found: Any, said: list[str]) -> None:
-    assert table.verdicts(found["calls"]) == said
-
-
 def test_a_release_that_the_change_fits() -> None:
     tests = {"passed": 4, "skipped": 1}
     found = {"stock": STOCK, "fork": side(1, 0, 0, 0, 0), "test": tests}
@@ -50,6 +38,7 @@ def test_a_release_that_the_change_fits() -> None:
     row = table.row(RELEASE, FITS, found, "not run")
 
     assert row[:3] == ["9.9.9", "2+cpu", on_v1("9.9.9")]
+    assert row[3:6] == ["**recompiles**", "ok", "**recompiles**"]
     compiled = "0 compilations, 1 ahead"
     assert row[6:] == ["19 + 8", compiled, "4 passed, 1 skipped", "not run"]
     assert list(table.notes_on(FITS, found)) == []
@@ -58,10 +47,14 @@ def test_a_release_that_the_change_fits() -> None:
 
 def test_a_release_that_it_does_not_fit_or_that_fails() -> None:
     misfit = table.Woven(Path("stock"), None, "None fits:\n    vllm: it is gone", "1")
+    crashing = {"stock": side(0, 1, 0, 1, 0, error="E. Why")}
     found = {"stock": STOCK}
 
-    assert table.row(RELEASE, misfit, found, "")[6:9] == ["does not fit", "", ""]
-    assert list(table.notes_on(misfit, found)) == ["vllm: it is gone"]
+    row = table.row(RELEASE, misfit, crashing, "")
+    assert row[3:6] == ["ok", "**recompiles**", "**crashes**"]
+    assert row[6:9] == ["does not fit", "", ""]
+    notes = ["vllm: it is gone", "the release, batch 0: E"]
+    assert list(table.notes_on(misfit, crashing)) == notes
 
     failing = side(1, 0, error="TypeError: no hint")
     assert table.total(failing) == "**fails**"

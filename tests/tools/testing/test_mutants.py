@@ -52,10 +52,6 @@ def test_takes_out_each_statement_and_decorator_of_ours() -> None:
     }
 
 
-def test_nothing_to_take_out() -> None:
-    assert list(mutants(UPSTREAM, UPSTREAM)) == []
-
-
 def test_a_commit_passes_its_test_and_nothing_of_it_can_be_spared(
     mini: Miniature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
