@@ -29,8 +29,6 @@ def gather(first, second: is_there | None):
     with sync(first_only=True):
         return LogprobsTensors(first, ranks=second)
 """
-
-
 PINNED = """
 from vllm.utils.torch_utils import PIN_MEMORY
 from vllm.utils.platform_utils import is_pin_memory_available

@@ -47,13 +47,14 @@ def test_the_patches_are_the_change_and_signed_off(
 
     assert again == written == sorted(target.iterdir())
     assert [it.suffix for it in written] == [".md", ".patch"] * 2
-    git(mini.trees.stock, "am", "--keep-non-patch", *map(str, target.glob("*.patch")))
-    assert tree.tree_name(mini.trees.stock) == tree.tree_name(mini.fork)
+    stock, since = mini.trees.stock, f"{mini.release.tag}.."
+    git(stock, "am", "--keep-non-patch", *map(str, target.glob("*.patch")))
+    assert tree.tree_name(stock) == tree.tree_name(mini.fork)
     head = "--format=%an <%ae>|%s|%(trailers:key=Signed-off-by,valueonly)"
-    log = git(
-        mini.trees.stock, "log", "--reverse", head, f"{mini.release.tag}.."
-    ).split("\n\n")
-    for line, message in zip(log, description.messages(mini.fork), strict=True):
+    log = git(stock, "log", "--reverse", head, since)
+    for line, message in zip(
+        log.split("\n\n"), description.messages(mini.fork), strict=True
+    ):
         author, subject, signed = line.split("|")
         assert author == signed.strip() == f"{NAME} <{ADDRESS}>"
         assert subject == message.splitlines()[0]
@@ -63,23 +64,13 @@ def test_the_patches_are_the_change_and_signed_off(
     assert first.splitlines()[0].removeprefix("# ") in second
 
 
-THEIR_SETTINGS = """
-diff.noprefix=true
-diff.external=false
-format.coverLetter=true
-format.signature=Ada
-format.subjectPrefix=MINE
-color.ui=always
-commit.gpgSign=true
-commit.template=no-such-file
-core.abbrev=40
-core.attributesFile={here}/attributes
-core.autocrlf=true
-core.hooksPath={here}/hooks
-init.templateDir={here}
-log.showSignature=true
-status.showUntrackedFiles=no
-"""
+THEIR_SETTINGS = (
+    "diff.noprefix=true diff.external=false format.coverLetter=true color.ui=always "
+    "format.signature=Ada format.subjectPrefix=MINE commit.gpgSign=true core.abbrev=40 "
+    "commit.template=no-such-file core.attributesFile={here}/attributes "
+    "core.autocrlf=true core.hooksPath={here}/hooks init.templateDir={here} "
+    "log.showSignature=true status.showUntrackedFiles=no"
+)
 
 
 def test_the_patch_is_the_same_whatever_git_is_told(

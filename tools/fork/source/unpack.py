@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.fork import ForkError
-from tools.fork.program import run
+from tools.fork.program import Word, run
 
 
 def unpack_sdist(archive: Path, target: Path) -> None:
@@ -19,7 +19,8 @@ def unpack_sdist(archive: Path, target: Path) -> None:
     failure = f"{archive.name} could not be unpacked; mend this and run again:"
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         # Root would hand the files to owners that git then distrusts.
-        run(["tar", "-xzf", archive, "-C", folder, "--no-same-owner"], failure)
+        tar: list[Word] = ["tar", "-xzf", archive, "-C", folder, "--no-same-owner"]
+        run(tar, failure, env={"TAR_OPTIONS": ""})
         (content,) = Path(folder).iterdir()
         content.replace(target)
 
