@@ -69,9 +69,9 @@ def test_collects_what_the_engine_reports(
     ends = [[], [group]]
     pairs = zip(loaded, ends, strict=True)
     assert found == [{"loaded": it, "groups": groups} for it, groups in pairs]
-    ((_, _, told, env, log),) = asked
+    ((_, _, told, variables, log),) = asked
     assert told == {"served": served}
-    assert env["PYTHONPATH"] == f"{tmp_path}/tree"
+    assert variables["PYTHONPATH"] == f"{tmp_path}/tree"
     assert log == tmp_path / "logs/engine-fork.log"
 
 

@@ -87,6 +87,7 @@ def test_a_changed_overlay_replaces_our_commits_but_not_a_persons_edits(
     (mini.fork / MODULE).write_text("mine\n")
     (mini.overlay / MODULE).write_bytes(OVERLAY.replace(b"logprobs, 0", b"logprobs, 1"))
     (mini.overlay / TEST).unlink()
+    (mini.fork / ".git/index.lock").touch()  # of a git that was killed
 
     assert mini.make_fork()
 
