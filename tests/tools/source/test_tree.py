@@ -84,16 +84,16 @@ def test_stock_is_the_release_and_shares_what_was_built(
 def test_a_changed_overlay_replaces_our_commits_but_not_a_persons_edits(
     mini: Miniature,
 ) -> None:
-    (mini.fork / MODULE).write_text("mine\n")
-    (mini.overlay / MODULE).write_bytes(OVERLAY.replace(b"logprobs, 0", b"logprobs, 1"))
     (mini.overlay / TEST).unlink()
     (mini.fork / ".git/index.lock").touch()  # of a git that was killed
+    assert not mini.make_fork()
+    assert tree.touched(mini.fork, mini.release.tag) == [MODULE]
 
+    (mini.fork / MODULE).write_text("mine\n")
+    write(mini.overlay, {MODULE: OVERLAY.replace(b"logprobs, 0", b"logprobs, 1")})
     assert mini.make_fork()
-
     assert b"mark(logprobs, 1)" in (mini.fork / MODULE).read_bytes()
     assert git(mini.fork, "rev-list", "--count", "HEAD") == "3"
-    assert tree.touched(mini.fork, mini.release.tag) == [MODULE]
     assert "+mine" in git(mini.fork, "stash", "show", "--patch")
 
 

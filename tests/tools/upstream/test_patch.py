@@ -39,10 +39,13 @@ def make(mini: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ma
 
 
 def test_the_patches_are_the_change_and_signed_off(
-    mini: Miniature, make: Make, tmp_path: Path
+    mini: Miniature, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target = tmp_path / "dist"
+    measured: list[Path] = []
+    monkeypatch.setattr(measure, "measure", lambda *words: measured.append(words[-1]))
+    target, reports = tmp_path / "dist", tmp_path / "report"
     written = make()
+    assert measured == [reports / "commit-1", reports]
     again = make()
 
     assert again == written == sorted(target.iterdir())
