@@ -84,8 +84,11 @@ def test_uncommitted_work_is_left_alone_unless_told_otherwise(
     ("files", "said"),
     [
         ({MODULE: b"class Sampler:\n    def gather(a, b): ..."}, "no anchor left"),
-        # A file where a folder has to be.
-        ({"tests": b"", "vllm/zzz.py": b"import b\n"}, r"cannot be written \(.+\), so"),
+        # The last file cannot be written, since a folder is in its way.
+        (
+            {"vllm/zzz.py": b"import b\n", "vllm/.zzz.py.partial/a": b""},
+            r"cannot be written \(.+\), so",
+        ),
     ],
 )
 def test_what_cannot_be_done_leaves_everything_as_it_was(
