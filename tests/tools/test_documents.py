@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Documents and pictures must be those of the figures in the repository."""
 
-import re
 from pathlib import Path
 
 import pytest

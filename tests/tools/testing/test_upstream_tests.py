@@ -82,26 +82,28 @@ def test_nothing_compared_is_an_error(
 
 
 @pytest.mark.parametrize(
-    ("last", "patience", "said", "endings"),
+    ("text", "patience", "said", "endings"),
     [
-        ("os.abort()", None, "was ended by signal 6", ["passed", "error"]),
+        (
+            "def test_a(): pass\ndef test_b(): os.abort()",
+            *(None, "was ended by signal 6", ["passed", "error"]),
+        ),
+        ("os.abort()", None, "was ended by signal 6", ["error"]),
         # At the test, or before it on a busy machine.
-        ("time.sleep(99)", 1, "did not end within 1 s", None),
+        ("def test_a(): time.sleep(99)", 1, "did not end within 1 s", ["error"]),
     ],
 )
 def test_a_test_that_crashes_or_hangs_is_an_error(
-    last: str,
+    text: str,
     patience: float | None,
     said: str,
-    endings: list[str] | None,
+    endings: list[str],
     trees: Trees,
     tmp_path: Path,
 ) -> None:
-    text = f"import os, time\ndef test_a(): pass\ndef test_b(): {last}"
-    (trees.fork / IT).write_text(text)
+    (trees.fork / IT).write_text(f"import os, time\n{text}")
 
     found = run_pytest.run([IT], trees.fork, {}, tmp_path / "log", patience)
 
-    assert endings in (None, [*found.values()])
-    assert [*found.values()][-1] == "error"
+    assert [*found.values()] == endings
     assert f"This pytest {said}." in (tmp_path / "log").read_text()
