@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Documents and pictures must be those of the figures in the repository."""
 
+import re
 from pathlib import Path
 
 import pytest
