@@ -113,3 +113,16 @@ def test_gathering_can_be_part_of_a_larger_graph() -> None:
         assert torch.equal(gathered[:, 0], rows.amin(-1))
         assert torch.equal(indices[:, 0].long(), rows.argmin(-1))
         assert ranks.tolist() == [VOCABULARY] * batch
+
+
+def test_calls_without_marks_get_more_graphs() -> None:
+    """As README's limits have it."""
+    torch._dynamo.reset()
+    compilations()
+    with torch.inference_mode():
+        for vocabulary, batches in ((1000, (3, 5, 1, 8)), (2000, (3, 5, 1))):
+            for batch in batches:
+                x = torch.zeros(batch, vocabulary)
+                batched_count_greater_than(x, x[:, :1].clone())
+
+    assert len(compilations()) == 5
