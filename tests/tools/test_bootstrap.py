@@ -156,10 +156,14 @@ def test_a_release_that_the_index_does_not_have(
         commands.run(cli.parse(["build", "--release", "0.0.2"]))
 
 
-def test_each_release_has_a_virtual_environment_of_its_own(tmp_path: Path) -> None:
+def test_each_release_has_a_virtual_environment_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "releases.toml").write_text('pinned = "1"\n["1"]\n["2"]\n')
     places = {None: ".venv", "1": ".venv", "2": "build/2/.venv", "../3": ".venv"}
     assert bootstrap.environment_for("wheel", "2", tmp_path) == bootstrap.VENV
+    monkeypatch.setattr(bootstrap, "find_spec", lambda name: None)
+    assert bootstrap.environment_for("wheel", "2", tmp_path) == tmp_path / ".venv"
     for version, place in places.items():
         venv = bootstrap.environment_for("test", version, tmp_path)
         assert venv == tmp_path / place

@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+from importlib.util import find_spec
 from pathlib import Path
 
 from tools.fork.settings import ROOT as ROOT
@@ -105,16 +106,15 @@ def environment_for(command: str, release: "str | None", root: Path = ROOT) -> P
     """Return where the virtual environment for a command is.
 
     A release that releases.toml describes has its own torch, so it is installed into
-    an environment of its own. The pinned one's does where nothing is
-    built, any for a wheel.
+    an environment of its own. The pinned one's does where nothing is built, and for a
+    wheel any that has pip.
     """
-    if command == "wheel":
+    if command == "wheel" and find_spec("pip"):  # Debian's own Python has none
         return VENV
     described = (root / "releases.toml").read_text("utf-8")
     own = f'["{release}"]' in described and f'pinned = "{release}"' not in described
-    return (
-        root / f"build/{release}" if own and command not in ("patch", "weave") else root
-    ) / ".venv"
+    own = own and command not in ("patch", "weave", "wheel")
+    return (root / f"build/{release}" if own else root) / ".venv"
 
 
 def _make_venv(venv: Path) -> "str | None":

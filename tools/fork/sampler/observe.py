@@ -34,7 +34,9 @@ def construct(modules: Modules, vocabulary: int, *arguments: Any) -> Any:
     model = SimpleNamespace(
         runner_type="generate", get_vocab_size=lambda: vocabulary, dtype=torch.float32
     )
-    with modules.config.set_current_vllm_config(SimpleNamespace(model_config=model)):
+    warm = SimpleNamespace(enable_jit_warmup=True)
+    config = SimpleNamespace(model_config=model, kernel_config=warm)
+    with modules.config.set_current_vllm_config(config):
         return modules.sampler.Sampler(*arguments)
 
 
