@@ -27,7 +27,7 @@ from vllm.utils import is_there, sync
 
 def gather(first, second: is_there | None):
     with sync(first_only=True):
-        return LogprobsTensors(first, ranks=second)
+        return LogprobsTensors(first, None, selected_token_ranks=second)
 """
 PINNED = """
 from vllm.utils.torch_utils import PIN_MEMORY
@@ -54,8 +54,8 @@ def test_only_the_sampling_is_real(tree: Path, device: str) -> None:
 
     assert found.sampler.Op.device == device
     result = found.sampler.gather(1, 2)
-    assert result == (1, 2)
-    assert (result.logprob_token_ids, result.ranks) == (1, 2)
+    assert result == (1, None, 2)
+    assert (result.logprob_token_ids, result.selected_token_ranks) == (1, 2)
     sampling = found.sampler.sampling
     # Whether memory is pinned is no stand-in: torch takes none.
     assert sampling.PIN_MEMORY is sampling.is_pin_memory_available() is False

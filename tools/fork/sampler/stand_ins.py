@@ -10,6 +10,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import sys
+from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +19,13 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 _REAL = "vllm.v1.sample"
-# What a result is made from without naming it.
-_UNNAMED = ("logprob_token_ids", "logprobs", "selected_token_ranks")
+# What sampling returns; Dynamo can trace them, as it can vLLM's own.
+_RESULTS = (
+    namedtuple(
+        "LogprobsTensors", ("logprob_token_ids", "logprobs", "selected_token_ranks")
+    ),
+    namedtuple("SamplerOutput", ("sampled_token_ids", "logprobs_tensors")),
+)
 
 
 @dataclass(frozen=True)
@@ -118,18 +124,9 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             # torch takes no stand-in for whether memory is pinned.
             "vllm.utils.platform_utils": {"is_pin_memory_available": lambda: False},
             "vllm.utils.torch_utils": {"PIN_MEMORY": False},
-            "vllm.v1.outputs": {"LogprobsTensors": _Fields, "SamplerOutput": _Fields},
+            "vllm.v1.outputs": {it.__name__: it for it in _RESULTS},
         }
         module.__dict__.update(known.get(module.__name__, {}))
-
-
-class _Fields(tuple[Any, ...]):
-    """The fields that a result was made from, in that order and by name."""
-
-    def __new__(cls, *fields: Any, **named: Any) -> "_Fields":
-        self = super().__new__(cls, (*fields, *named.values()))
-        self.__dict__ |= {**dict(zip(_UNNAMED, fields, strict=False)), **named}
-        return self
 
 
 def _current_config() -> dict[str, Callable[..., Any]]:
