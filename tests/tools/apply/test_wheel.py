@@ -124,9 +124,13 @@ def test_where_it_cannot_be_made_nothing_is_left(
     assert list((tmp_path / "dist").iterdir()) == []
 
 
-def test_it_runs_where_nothing_is_installed_and_refuses_in_a_sentence() -> None:
+def test_it_runs_where_only_pip_is_installed_and_refuses_in_a_sentence(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "pip.py").touch()
     program = [sys.executable, "-S", "-m", "tools.fork", "wheel", "--release", "0"]
     env = {**os.environ, "FORK_LOCK_HOLDER": str(os.getpid())}
+    env["PYTHONPATH"] = str(tmp_path)
     done = subprocess.run(
         program, cwd=installed.ROOT, env=env, capture_output=True, text=True
     )
