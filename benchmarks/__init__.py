@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the change costs and saves, beside stock and what upstream has since done."""
+"""What the change costs and saves, beside stock and beside upstream's own version."""

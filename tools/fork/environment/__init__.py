@@ -2,5 +2,5 @@
 """From trees to an environment.
 
 In: the trees of a release. Out: a virtual environment in which the fork is installed,
-editable, with the release's own extensions, so that either tree runs by PYTHONPATH.
+editable, with the release's own extensions; PYTHONPATH chooses the tree that runs.
 """
