@@ -6,7 +6,7 @@ change is two commits on top; ``stock/`` is a worktree at the tag.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -108,13 +108,18 @@ def commits(tree: Path, release: Release) -> list[str]:
 
 def _holds(tree: Path, base: str, commit: str, files: Mapping[str, bytes]) -> bool:
     """Tell whether a commit differs from ``base`` in just these files."""
-    there = {name: committed(tree, commit, name) for name in files}
+    there = contents(tree, commit, files)
     return touched(tree, base, commit) == sorted(files) and there == files
 
 
 def touched_files(tree: Path, base: str) -> dict[str, bytes]:
     """Return what our commits make of the files that they touch, by path."""
-    found = {name: committed(tree, "HEAD", name) for name in touched(tree, base)}
+    return contents(tree, "HEAD", touched(tree, base))
+
+
+def contents(tree: Path, commit: str, names: Iterable[str]) -> dict[str, bytes]:
+    """Return by path what files are in a commit, without those that it lacks."""
+    found = {name: committed(tree, commit, name) for name in names}
     return {name: content for name, content in found.items() if content is not None}
 
 

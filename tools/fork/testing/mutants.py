@@ -7,7 +7,7 @@ The test must fail on what was there before, and without any one statement of ou
 import ast
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -19,7 +19,7 @@ from tools.fork.outcomes import Outcomes, counts, read_report_log
 from tools.fork.program import Word, finish
 from tools.fork.source.tree import (
     Trees,
-    committed,
+    contents,
     make_worktree,
     share_built_files,
     subject,
@@ -49,9 +49,10 @@ def check(trees: Trees, commit: str) -> Json:
     Raises:
         ForkError: The test could not be run, or it passes or fails where it must not.
     """
+    ours = touched(trees.fork, f"{commit}~", commit)
+    modules = [it for it in ours if "tests/" not in it]
     with_it, before = (
-        modules(trees.fork, it, touched(trees.fork, f"{commit}~", commit))
-        for it in (commit, f"{commit}~")
+        contents(trees.fork, it, modules) for it in (commit, f"{commit}~")
     )
     without = {_NOTHING: with_it, _EVERYTHING: before}
     for name in with_it:
@@ -82,12 +83,6 @@ def check(trees: Trees, commit: str) -> Json:
         "outcomes": counts(results[_NOTHING]),
         "failed_without": failed,
     }
-
-
-def modules(tree: Path, commit: str, names: Collection[str]) -> dict[str, bytes]:
-    """Return by path what modules are in a commit; a test is none."""
-    found = {it: committed(tree, commit, it) for it in names if "tests/" not in it}
-    return {name: content for name, content in found.items() if content is not None}
 
 
 def mutants(woven: bytes, upstream: bytes) -> Iterator[tuple[str, bytes]]:
