@@ -20,8 +20,8 @@ from benchmarks.serving import model, trace
 from benchmarks.variants import LOGS, existing, folder
 from tools.fork import ForkError, child
 from tools.fork.bootstrap import ROOT, VENV
-from tools.fork.engine.serve import settings
-from tools.fork.program import environment
+from tools.fork.engine.generate import settings
+from tools.fork.program import for_programs
 
 _NAME = "small-llama"
 _PATIENCE = 600.0  # seconds for a server to be up
@@ -47,11 +47,11 @@ def measure(variant: str, cache: str, scratch: Path) -> list[Json]:
     """
     existing(VENV / "bin/vllm")
     tree = folder(variant)
-    served = model.make(scratch / "model")
+    weights = model.make(scratch / "model")
     with tempfile.TemporaryDirectory(dir=scratch) as traced:
         env = settings(tree, scratch / f"server-{variant}") | {"TORCH_TRACE": traced}
         start = time.time()
-        with _serving(served, env, LOGS / "server.log") as url:
+        with _running(weights, env, LOGS / "server.log") as url:
             up = time.time()
             asked = {"url": url, "model": _NAME}
             client = [sys.executable], "benchmarks.serving.client"
@@ -99,7 +99,7 @@ def _longest(request: Json) -> float:
 
 
 @contextlib.contextmanager
-def _serving(served: Path, env: dict[str, str], log: Path) -> Iterator[str]:
+def _running(folder: Path, env: dict[str, str], log: Path) -> Iterator[str]:
     """Yield the address of a server, once it is up."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -111,12 +111,12 @@ def _serving(served: Path, env: dict[str, str], log: Path) -> Iterator[str]:
             [
                 VENV / "bin/vllm",
                 "serve",
-                served,
+                folder,
                 f"--served-model-name={_NAME}",
                 *options,
             ],
             cwd=ROOT,
-            env=environment(env),
+            env=for_programs(env),
             stdin=subprocess.DEVNULL,
             stdout=errors,
             stderr=subprocess.STDOUT,

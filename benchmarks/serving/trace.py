@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.sampler.compilations import why
-from tools.fork.engine.serve import SAMPLING
+from tools.fork.engine.generate import SAMPLING
 
 # What the trace says of each compilation, first ones included.
 _METRICS = re.compile(r'^V.*?\] (\{"compilation_metrics".*)$', re.M)

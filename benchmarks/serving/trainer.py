@@ -12,7 +12,7 @@ from benchmarks.serving import model, trace
 from benchmarks.variants import LOGS, existing, folder
 from tools.fork import child
 from tools.fork.bootstrap import ROOT, VENV
-from tools.fork.engine.serve import settings
+from tools.fork.engine.generate import settings
 from tools.fork.program import Word, uv
 
 TRL = "1.6.0"

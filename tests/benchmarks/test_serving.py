@@ -28,7 +28,7 @@ def test_a_server_that_does_not_start_is_said(
     make_program(tmp_path, "echo No model. >&2; exit 1")
     monkeypatch.setattr(server, "VENV", tmp_path)
 
-    serving = server._serving(tmp_path, {}, tmp_path / "log")
+    serving = server._running(tmp_path, {}, tmp_path / "log")
     with pytest.raises(ForkError, match=r"(?s)did not start.*No model\."), serving:
         pass
 
@@ -48,7 +48,7 @@ def test_a_server_and_its_engine_end_with_the_measurement(
     )
     monkeypatch.setattr(server, "VENV", tmp_path)
 
-    with server._serving(tmp_path, {}, tmp_path / "log") as url:
+    with server._running(tmp_path, {}, tmp_path / "log") as url:
         assert url.startswith("http://127.0.0.1:")
         assert not select.select([engine], [], [], 0)[0]
 

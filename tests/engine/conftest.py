@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tools.fork.bootstrap import ROOT
-from tools.fork.engine import serve
+from tools.fork.engine import generate
 from tools.fork.release import described
 from tools.fork.source.tree import trees
 
@@ -24,9 +24,9 @@ class Engine:
         made = trees(described(os.environ.get("FORK_RELEASE")))
         self.trees = {"stock": made.stock, "fork": made.fork}
 
-    def __call__(self, variant: str, served: Any) -> Any:
+    def __call__(self, variant: str, models: Any) -> Any:
         tree = self.trees[variant]
-        return serve.run(variant, tree, served, self.logs, CACHE, quiet=True)
+        return generate.run(variant, tree, models, self.logs, CACHE, quiet=True)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import mixes
-from tools.fork.engine import serve
+from tools.fork.engine import generate
 
 COUNT = 40
 # name: of each engine the vocabulary, the type and the mode of logprobs
@@ -32,7 +32,7 @@ def test_nothing_of_sampling_compiles(
     # Bound to cores, a second engine changes the number of threads that a process has,
     # on which Dynamo guards; here all engines are loaded before the first one serves.
     monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
-    served = [
+    models = [
         (
             {
                 "vocabulary": vocabulary,
@@ -45,9 +45,9 @@ def test_nothing_of_sampling_compiles(
         for vocabulary, dtype, mode in PROCESSES[name]
     ]
 
-    runs = engine("fork", served)
+    runs = engine("fork", models)
 
-    for (_, groups), run in zip(served, runs, strict=True):
-        assert list(serve.of_sampling(run["groups"])) == []
+    for (_, groups), run in zip(models, runs, strict=True):
+        assert list(generate.of_sampling(run["groups"])) == []
         assert [it["batch"] for it in run["groups"]] == [len(it) for it in groups]
-    assert list(serve.of_sampling([runs[0]["loaded"]]))
+    assert list(generate.of_sampling([runs[0]["loaded"]]))

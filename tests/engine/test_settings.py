@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tools.fork.engine import serve
+from tools.fork.engine import generate
 from tools.fork.engine.rollout import REQUEST
 
 # Of a prompt of 6 tokens, 4 at a time, the second part has the logprobs of one row.
@@ -27,19 +27,19 @@ def test_two_ranks_compile_nothing_while_requests_wait(
     monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
-    (run,) = engine("fork", [({**serve.QWEN, "tensor_parallel_size": 2}, GROUPS)])
+    (run,) = engine("fork", [({**generate.QWEN, "tensor_parallel_size": 2}, GROUPS)])
 
-    ahead = [it["function"] for it in serve.of_sampling([run["loaded"]])]
+    ahead = [it["function"] for it in generate.of_sampling([run["loaded"]])]
     assert ahead.count("batched_count_greater_than") == 2
-    assert list(serve.of_sampling(run["groups"])) == []
+    assert list(generate.of_sampling(run["groups"])) == []
 
 
 def test_all_logprobs_and_prompts_in_chunks_are_as_stock_has_them(engine: Any) -> None:
-    served = [(CHUNKS, [[ALL], [ALL, ALL]])]
+    models = [(CHUNKS, [[ALL], [ALL, ALL]])]
 
-    ((stock,), (fork,)) = (engine(variant, served) for variant in ("stock", "fork"))
+    ((stock,), (fork,)) = (engine(variant, models) for variant in ("stock", "fork"))
 
-    assert list(serve.of_sampling(fork["groups"])) == []
+    assert list(generate.of_sampling(fork["groups"])) == []
     outputs = [group["outputs"] for group in fork["groups"]]
     assert outputs == [group["outputs"] for group in stock["groups"]]
     ((_, positions),) = outputs[0][0]["samples"]
@@ -52,9 +52,9 @@ def test_without_a_compiler_nothing_is_said_of_compiling(
 ) -> None:
     monkeypatch.setenv("TORCH_COMPILE_DISABLE", "1")
 
-    (run,) = engine("fork", [(serve.QWEN, GROUPS)])
+    (run,) = engine("fork", [(generate.QWEN, GROUPS)])
 
-    assert list(serve.of_sampling([run["loaded"], *run["groups"]])) == []
+    assert list(generate.of_sampling([run["loaded"], *run["groups"]])) == []
     assert [it["batch"] for it in run["groups"]] == [1, 2, 1]
     printed = (engine.logs / "engine-fork.log").read_text().splitlines()
     assert [it for it in printed if "[sampler.py:" in it] == []

@@ -19,7 +19,7 @@ from vllm.v1.sample.ops.logprobs import batched_count_greater_than
 from vllm.v1.sample.sampler import Sampler
 
 
-def served(mode: str = "raw_logprobs", dtype: torch.dtype = torch.float32) -> Any:
+def sampler_of(mode: str = "raw_logprobs", dtype: torch.dtype = torch.float32) -> Any:
     """Construct a sampler as a worker does, which is not in inference mode."""
     model = SimpleNamespace(
         runner_type="generate", get_vocab_size=lambda: VOCABULARY, dtype=dtype
@@ -51,7 +51,7 @@ def check(output: Any, rows: Any) -> None:
 def test_nothing_compiles_after_construction(
     dtype: torch.dtype, layout: str, mode: str
 ) -> None:
-    sampler = served(mode, dtype)
+    sampler = sampler_of(mode, dtype)
     ahead = compilations()
 
     for batch in (1, 2, 8, 3, 1):
@@ -65,9 +65,9 @@ def test_nothing_compiles_after_construction(
     assert compilations() == []
 
 
-@pytest.mark.parametrize("ready", [True, False], ids=["served", "not yet compiled"])
+@pytest.mark.parametrize("ready", [True, False], ids=["ready", "not yet compiled"])
 def test_threads_that_sample_at_once(ready: bool) -> None:
-    sampler = served("raw_logits") if ready else Sampler("raw_logits")
+    sampler = sampler_of("raw_logits") if ready else Sampler("raw_logits")
     compilations()
     together = threading.Barrier(4)
     checked: list[int] = []

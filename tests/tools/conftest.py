@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from fake_release import Miniature
-from tools.fork.settings import environment
+from tools.fork.settings import for_programs
 
 
 @pytest.fixture(autouse=True)
 def nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in {*os.environ} - {*environment()}:
+    for name in {*os.environ} - {*for_programs()}:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
 

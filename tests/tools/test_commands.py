@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tools.fork import cli, commands
-from tools.fork.engine import serve as serving
+from tools.fork.engine import generate
 from tools.fork.environment import build
 from tools.fork.source.tree import Trees
 from tools.fork.testing import mutants, suite
@@ -22,18 +22,18 @@ def test_tests_that_need_no_build_come_first(
     trees = Trees(*[Path("tree")] * 4)
     found = {"failed_without": {"a line": ["test_it"]}}
 
-    def show(program: list[Any], cwd: Path, env: Any = None) -> int:
+    def stream(program: list[Any], cwd: Path, env: Any = None) -> int:
         calls.append(str(program[-1]))
         return 5 if program[-1] == failing else 0
 
     stub = monkeypatch.setattr
-    stub(suite, "show", show)
+    stub(suite, "stream", stream)
     stub(build, "make", lambda it: calls.append("build") or trees)
     stub(mutants, "check", lambda *_: calls.append("mutants") or found)
     stub(suite, "commits", lambda *_: ["1st", "2nd"])
     stub(suite, "subject", lambda _, commit: commit)
     stub(suite, "tree_name", lambda tree: "1234")
-    stub(commands, "reports", lambda release: tmp_path)
+    stub(commands, "report_folder", lambda release: tmp_path)
     stub(metadata, "version", lambda package: "2")
     tooling, weaving = f"--ignore={suite.WEAVE_TEST}", suite.WEAVE_TEST
     engine = "tests/sampler", "tests/engine"
@@ -54,7 +54,7 @@ def test_collects_what_the_engine_reports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = [{"loaded": it, "seconds": 1.0, "compilations": []} for it in (0, 1)]
-    of_sampling = {"function": "op", "file": f"{serving.SAMPLING}a.py"}
+    of_sampling = {"function": "op", "file": f"{generate.SAMPLING}a.py"}
     group = {"model": 1, "batch": 2, "seconds": 0.5, "compilations": [of_sampling]}
     asked: list[Any] = []
 
@@ -62,16 +62,16 @@ def test_collects_what_the_engine_reports(
         asked.append(arguments)
         return iter([*loaded, group])
 
-    monkeypatch.setattr(serving.child, "call", call)
-    served: Any = [({"vocabulary": 9}, []), ({"vocabulary": 8}, [[{"n": 1}]])]
+    monkeypatch.setattr(generate.child, "call", call)
+    models: Any = [({"vocabulary": 9}, []), ({"vocabulary": 8}, [[{"n": 1}]])]
 
-    found = serving.run("fork", tmp_path / "tree", served, tmp_path / "logs")
+    found = generate.run("fork", tmp_path / "tree", models, tmp_path / "logs")
 
     ends = [[], [group]]
     pairs = zip(loaded, ends, strict=True)
     assert found == [{"loaded": it, "groups": groups} for it, groups in pairs]
     ((_, _, told, variables, log),) = asked
-    assert told == {"served": served}
+    assert told == {"models": models}
     assert variables["PYTHONPATH"] == f"{tmp_path}/tree"
     assert log == tmp_path / "logs/engine-fork.log"
 
@@ -84,7 +84,7 @@ def test_the_trees_to_compare_are_made_first(
     patch = monkeypatch.setattr
     patch(commands.build, "make", lambda it: calls.append(it.version))
     patch(commands.build, "make_trees", lambda it: calls.append(it.version))
-    patch(commands, "show", lambda program, cwd: calls.append(program[1:]) or 7)
+    patch(commands, "stream", lambda program, cwd: calls.append(program[1:]) or 7)
 
     assert commands.run(cli.parse(["bench", *quick])) == 7
 

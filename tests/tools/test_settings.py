@@ -31,7 +31,7 @@ def test_what_programs_see(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*DROPPED, *KEPT):
         monkeypatch.setenv(name, "theirs")
 
-    found = settings.environment({"PYTEST_ADDOPTS": "ours"})
+    found = settings.for_programs({"PYTEST_ADDOPTS": "ours"})
 
     assert found.pop("PYTEST_ADDOPTS") == "ours"
     assert not {*DROPPED} & found.keys()
@@ -50,7 +50,7 @@ def test_a_user_without_a_name_or_a_home(
     monkeypatch.setattr("os.access", lambda path, how: False)  # root may always
     monkeypatch.setenv("HOME", str(tmp_path if home == "read-only" else "/nowhere"))
 
-    found = settings.environment()
+    found = settings.for_programs()
 
     moved = "XDG_CACHE_HOME" if home == "read-only" else "HOME"
     assert found["USER"] == str(os.getuid())
@@ -65,7 +65,7 @@ def test_our_own_servers_are_not_behind_a_proxy(
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.setenv("no_proxy", "example.org")
 
-    found = settings.environment()
+    found = settings.for_programs()
 
     assert found["no_proxy"] == found["NO_PROXY"] == "example.org,localhost,127.0.0.1"
 

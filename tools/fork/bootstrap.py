@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tools.fork.settings import ROOT as ROOT
-from tools.fork.settings import environment, packages
+from tools.fork.settings import for_programs, packages
 
 # The virtual environment, once this has been entered.
 VENV = Path(sys.prefix)
@@ -37,7 +37,7 @@ def enter(arguments: "list[str]", venv: Path) -> "str | None":
     if problem:
         return problem
     python = str(venv / "bin/python")
-    env = {**os.environ, **environment()}  # with the person's settings of git
+    env = {**os.environ, **for_programs()}  # with the person's settings of git
     os.execve(python, [python, "-m", "tools.fork", *arguments], env)
 
 
@@ -131,14 +131,14 @@ def _make_venv(venv: Path) -> "str | None":
     print(f"  {os.path.relpath(str(venv))}, with the tools ...", flush=True)
     if not (python.exists() and stamp.exists()):
         clear = [sys.executable, "-m", "venv", "--clear", str(venv)]
-        if subprocess.call(clear, env=environment()):
+        if subprocess.call(clear, env=for_programs()):
             return (
                 "The virtual environment could not be made; on Debian and Ubuntu it "
                 f"needs the package python{running}-venv."
             )
     pip = [str(python), "-m", "pip", "install", "-qq", "uv"]
     uv = [str(venv / "bin/uv"), "pip", "install", "--quiet", "--group", "dev"]
-    env = environment(packages(str(python)))
+    env = for_programs(packages(str(python)))
     programs = (pip, [*uv, "-p", str(python)])
     if any(subprocess.call(it, cwd=str(ROOT), env=env) for it in programs):
         return (

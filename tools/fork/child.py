@@ -17,7 +17,7 @@ from typing import Any
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
-from tools.fork.program import Word, environment
+from tools.fork.program import Word, for_programs
 
 
 def call(
@@ -44,7 +44,7 @@ def call(
         process = subprocess.Popen(
             [*python, "-m", "tools.fork.child", module],
             cwd=ROOT,
-            env=environment(env),
+            env=for_programs(env),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -9,14 +9,14 @@ from tools.fork.apply import wheel
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.engine import demo
 from tools.fork.environment import build, install
-from tools.fork.program import Word, show, step
+from tools.fork.program import Word, step, stream
 from tools.fork.release import (
     MERGED,
     Release,
     all_described,
     described,
     of_release,
-    reports,
+    report_folder,
 )
 from tools.fork.releases import trial
 from tools.fork.releases.woven import weave
@@ -34,10 +34,12 @@ def run(options: argparse.Namespace) -> int:
     """Run the command that `tools.fork.cli` parsed; return its exit status."""
     commands: dict[str, Callable[[Release], int]] = {
         "build": _build,
-        "demo": lambda it: demo.show(it, build.make(it), reports(it)),
-        "test": lambda it: suite.run(it, reports(it)),
-        "test-upstream": lambda it: upstream_tests.show(build.make(it), reports(it)),
-        "lint": lambda _: show(_LINT, ROOT, {**packages(sys.executable), **GIT}),
+        "demo": lambda it: demo.run(it, build.make(it), report_folder(it)),
+        "test": lambda it: suite.run(it, report_folder(it)),
+        "test-upstream": lambda it: upstream_tests.run(
+            build.make(it), report_folder(it)
+        ),
+        "lint": lambda _: stream(_LINT, ROOT, {**packages(sys.executable), **GIT}),
         "patch": _patch,
         "wheel": lambda it: _wheel(it, options),
     }
@@ -58,6 +60,10 @@ def _build(release: Release) -> int:
     return 0
 
 
+def _test_upstream(release: Release) -> int:
+    return upstream_tests.run(build.make(release), report_folder(release))
+
+
 def _weave(release: str | None) -> int:
     releases = all_described() if release == "all" else [described(release or None)]
     found = weave(releases)
@@ -71,7 +77,7 @@ def _weave(release: str | None) -> int:
 def _patch(release: Release) -> int:
     made = build.make_trees(release)
     target = of_release(ROOT / "dist", release)
-    written = patch.make(release, made, reports(release), target)
+    written = patch.make(release, made, report_folder(release), target)
     print("\n".join(["Written:", *(f"    {it.relative_to(ROOT)}" for it in written)]))
     print(
         "Next: read them; each description has two questions that are yours to answer. "
@@ -99,4 +105,4 @@ def _wheel(release: Release, options: argparse.Namespace) -> int:
 def _bench(quick: bool) -> int:
     build.make(described(None))
     build.make_trees(described(MERGED))  # its sampler is measured too
-    return show([*_PYTHON, "benchmarks", *["--quick"] * quick], ROOT)
+    return stream([*_PYTHON, "benchmarks", *["--quick"] * quick], ROOT)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT, VENV
-from tools.fork.settings import environment as environment
+from tools.fork.settings import for_programs as for_programs
 from tools.fork.settings import packages
 
 Word = str | Path  # of a command line
@@ -64,7 +64,7 @@ def run(
         done = subprocess.run(
             program,
             cwd=cwd,
-            env=environment(env),
+            env=for_programs(env),
             capture_output=True,
             stdin=subprocess.DEVNULL,
         )
@@ -95,7 +95,7 @@ def finish(
     done = subprocess.run(
         program,
         cwd=cwd,
-        env=environment(env),
+        env=for_programs(env),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
@@ -105,9 +105,9 @@ def finish(
     return done.returncode, done.stdout
 
 
-def show(
+def stream(
     program: Sequence[Word], cwd: Path, env: Mapping[str, str] | None = None
 ) -> int:
     """Run a program in full view and return its exit status."""
     sys.stdout.flush()
-    return subprocess.run(program, cwd=cwd, env=environment(env)).returncode
+    return subprocess.run(program, cwd=cwd, env=for_programs(env)).returncode

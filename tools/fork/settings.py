@@ -47,7 +47,7 @@ _FOR_UV = {
 }
 
 
-def environment(more: "Mapping[str, str] | None" = None) -> "dict[str, str]":
+def for_programs(more: "Mapping[str, str] | None" = None) -> "dict[str, str]":
     """Return our environment without what misdirects a program, and with ``more``."""
     kept = {name: it for name, it in os.environ.items() if not _FOREIGN.match(name)}
     home, ours = os.path.expanduser("~"), ROOT / "build/home"
@@ -81,7 +81,7 @@ def packages(python: str) -> "dict[str, str]":
         [python, "-m", "pip", "config", "list"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=environment({"PIP_USER": "0"}),  # else it lists a person's own file alone
+        env=for_programs({"PIP_USER": "0"}),  # else it lists a person's own file alone
     ).stdout.decode("utf-8", "replace")
     found = {}
     for section in ("global", "download", "install", ":env:"):  # the later one counts

@@ -13,7 +13,7 @@ import pytest
 
 from fake_release import FILES, VERSION
 from tools.fork import ForkError
-from tools.fork.apply import installed, show, target
+from tools.fork.apply import compare, installed, target
 from tools.fork.apply.installed import digest
 
 MODULE = "vllm/v1/sample/sampler.py"
@@ -337,7 +337,7 @@ def test_says_what_was_done_and_how_to_take_it_back(
 ) -> None:
     monkeypatch.setattr(installed.apply, "__defaults__", (overlay, False))
     monkeypatch.setattr(installed.undo, "__defaults__", (overlay,))
-    monkeypatch.setattr(show, "lines", lambda *_: ["it compiles less"])
+    monkeypatch.setattr(compare, "lines", lambda *_: ["it compiles less"])
 
     def said(undo: bool) -> str:
         assert target.main(environment, force=False, undo=undo) == 0
@@ -370,7 +370,7 @@ def test_shows_what_happened_before_and_after(
     def answer(text: str) -> list[str]:
         python.write_text(f"#!/bin/sh\n{text}\n")
         python.chmod(0o755)
-        return list(show.lines(site, {MODULE: b"stock"}, python))
+        return list(compare.lines(site, {MODULE: b"stock"}, python))
 
     def side(ahead: int, *waiting: int, error: str | None = None) -> Any:
         calls = [{"compiled": it, "seconds": 1.25, "error": error} for it in waiting]
@@ -392,5 +392,5 @@ def test_shows_what_happened_before_and_after(
 
     _, why = answer("echo 'No module named torch' >&2; exit 1")
     assert why.endswith("is not shown: No module named torch")
-    (line,) = show.lines(site, {}, None)
+    (line,) = compare.lines(site, {}, None)
     assert "name the environment's bin/python" in line

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tools.fork.engine import demo, serve
+from tools.fork.engine import demo, generate
 from tools.fork.release import described
 from tools.fork.source.tree import Trees
 
 
 def compiled(seconds: float, reason: str | None) -> Any:
-    file = f"{serve.SAMPLING}ops/a.py"
+    file = f"{generate.SAMPLING}ops/a.py"
     return {"function": "op", "file": file, "seconds": seconds, "reason": reason}
 
 
@@ -91,13 +91,13 @@ def test_the_demo_succeeds_only_if_it_shows_something(
     for name in ("demo.json", "demo.png"):
         (tmp_path / "report" / name).write_text("{}")
     machine = {"torch": "2", "cores": 2, "cpu": "A CPU", "gpu": None, "date": "today"}
-    monkeypatch.setattr(serve, "run", lambda variant, *_: [runs[variant]])
+    monkeypatch.setattr(generate, "run", lambda variant, *_: [runs[variant]])
     monkeypatch.setattr(demo, "tree_name", lambda tree: "1234")
     monkeypatch.setattr(demo, "ROOT", tmp_path)
     monkeypatch.setattr(demo.machine, "describe", lambda: machine)
     trees = Trees(*[tmp_path] * 4)
 
-    assert demo.show(described(None), trees, tmp_path / "report") == status
+    assert demo.run(described(None), trees, tmp_path / "report") == status
 
     file, drawn = (tmp_path / "report" / it for it in ("demo.json", "demo.png"))
     if compiles:

@@ -56,7 +56,7 @@ def test_both_trees_are_compared(
 
     monkeypatch.setattr(run_pytest, "run", run)
 
-    assert upstream_tests.show(trees, tmp_path / "report") == 1
+    assert upstream_tests.run(trees, tmp_path / "report") == 1
 
     report = json.loads((tmp_path / "report/upstream-tests.json").read_text())
     assert report["worse"] == [f"{IT}::worse"]
@@ -78,7 +78,7 @@ def test_nothing_compared_is_an_error(
     monkeypatch.setattr(run_pytest, "run", lambda *_: {IT: "failed"})
 
     with pytest.raises(ForkError, match="nothing was compared"):
-        upstream_tests.show(trees, tmp_path / "report")
+        upstream_tests.run(trees, tmp_path / "report")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from fake_release import MODULE, Miniature, git, make_program
 from tools.fork import ForkError
 from tools.fork.release import Release
 from tools.fork.sampler import measure
-from tools.fork.settings import environment
+from tools.fork.settings import for_programs
 from tools.fork.source import tree
 from tools.fork.upstream import checks, description, patch
 
@@ -250,7 +250,7 @@ def test_upstreams_checks_say_what_fails_and_nobody_skips_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def finish(_: object, __: Path, variables: dict[str, str]) -> tuple[int, str]:
-        skipped = environment(variables)["SKIP"]
+        skipped = for_programs(variables)["SKIP"]
         return status, printed.format(mypy="Skipped" if skipped else "Passed")
 
     (tmp_path / ".pre-commit-config.yaml").write_text("repos: []\n")

@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 
 from tools.fork import UPSTREAM_TEST, ForkError
-from tools.fork.apply import checkout, installed, show
+from tools.fork.apply import checkout, compare, installed
 from tools.fork.model_runner import on_v1
-from tools.fork.program import run
-from tools.fork.program import show as in_full_view
+from tools.fork.program import run, stream
 
 _WHERE = (
     "Name a checkout of vLLM, a virtual environment that has it, its bin/python or its "
@@ -100,8 +99,8 @@ def _in_checkout(folder: Path, force: bool, undo: bool) -> None:
         print(f"The change is in {folder} already.")
         return
     # To count the lines of a new file too, git has to know of it.
-    in_full_view(["git", "add", "--intent-to-add", "--", *changed], folder)
-    in_full_view(["git", "diff", "--stat", "--", *changed], folder)
+    stream(["git", "add", "--intent-to-add", "--", *changed], folder)
+    stream(["git", "diff", "--stat", "--", *changed], folder)
     print(
         f"Woven into {folder}, not committed. Next: read `git diff` there, run "
         f"`pytest {UPSTREAM_TEST}` with that checkout installed, then "
@@ -123,7 +122,7 @@ def _into(
         f"To take it back out: make apply VLLM={where} UNDO=1\n"
         "What is running has the old code: restart it."
     )
-    print("\n".join(show.lines(found.site, before, python)))
+    print("\n".join(compare.lines(found.site, before, python)))
 
 
 def _out_of(found: installed.Installed) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 from tools.fork import machine
 from tools.fork.bootstrap import ROOT
-from tools.fork.engine import picture, serve
-from tools.fork.engine.serve import of_sampling, told
+from tools.fork.engine import generate, picture
+from tools.fork.engine.generate import of_sampling, told
 from tools.fork.markdown import table
 from tools.fork.release import Release, described
 from tools.fork.source.tree import Trees, tree_name
 
-SETUP = serve.QWEN
+SETUP = generate.QWEN
 BATCHES = (1, 1, 2, 2, 3, 1, 8, 8)
 _REQUEST = {"temperature": 1.0, "logprobs": 5, "max_tokens": 4, "ignore_eos": True}
 _GREEDY = {**_REQUEST, "temperature": 0.0}
@@ -24,7 +24,7 @@ GROUPS = [*([_REQUEST] * batch for batch in BATCHES), [_GREEDY] * max(BATCHES)]
 Json = dict[str, Any]
 
 
-def show(release: Release, trees: Trees, report: Path) -> int:
+def run(release: Release, trees: Trees, report: Path) -> int:
     """Run both variants, and print them side by side.
 
     If all is well, ``report`` gets demo.json and demo.png, else there are none there
@@ -43,7 +43,7 @@ def show(release: Release, trees: Trees, report: Path) -> int:
     print("The engine in vLLM's default mode, stock then fork, nothing compiled yet:")
     runs = {}
     for name, tree in (("stock", trees.stock), ("fork", trees.fork)):
-        (runs[name],) = serve.run(name, tree, [(SETUP, GROUPS)], report)
+        (runs[name],) = generate.run(name, tree, [(SETUP, GROUPS)], report)
     pinned = release == described(None)
     result = {
         **machine.describe(),

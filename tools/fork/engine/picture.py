@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.fork import documents
-from tools.fork.engine.serve import of_sampling
+from tools.fork.engine.generate import of_sampling
 
 _OTHER, _LOADING = "#c3cad2", "#7b8794"
 _COLOURS = ("#d1495b", "#edae49", "#66629b", "#2e86ab")

@@ -33,11 +33,11 @@ OPTIONS = {"max_model_len": 64, "max_num_seqs": 16, "seed": 0}
 Json = dict[str, Any]
 
 
-def main(served: list[tuple[Json, list[list[Json]]]]) -> Iterator[Json]:
+def main(models: list[tuple[Json, list[list[Json]]]]) -> Iterator[Json]:
     """Load an engine per model, all into this process, then generate with each.
 
     Args:
-        served: Per model what `tools.fork.engine.serve.run` says.
+        models: Per model what `tools.fork.engine.generate.run` says.
 
     Yields:
         Per model ``{"loaded": number, "torch", "device", "seconds", "compilations"}``,
@@ -50,7 +50,7 @@ def main(served: list[tuple[Json, list[list[Json]]]]) -> Iterator[Json]:
     from vllm.platforms import current_platform
 
     engines = []
-    for number, (setup, _) in enumerate(served):
+    for number, (setup, _) in enumerate(models):
         start = time.perf_counter()
         engines.append(_load(setup))
         yield {
@@ -60,7 +60,7 @@ def main(served: list[tuple[Json, list[list[Json]]]]) -> Iterator[Json]:
             "seconds": time.perf_counter() - start,
             "compilations": _compilations(engines[-1]),
         }
-    for number, (_, groups) in enumerate(served):
+    for number, (_, groups) in enumerate(models):
         for group in groups:
             yield {"model": number, **_generate(engines[number], group)}
 

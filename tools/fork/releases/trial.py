@@ -6,10 +6,10 @@ from typing import Any
 
 from tools.fork import documents, machine
 from tools.fork.bootstrap import ROOT
-from tools.fork.engine.serve import of_sampling
+from tools.fork.engine.generate import of_sampling
 from tools.fork.model_runner import on_v1
 from tools.fork.program import step
-from tools.fork.release import Release, all_described, reported, reports
+from tools.fork.release import Release, all_described, read_report, report_folder
 from tools.fork.releases.woven import Woven, weave
 from tools.fork.sampler import measure
 
@@ -25,9 +25,9 @@ def run() -> None:
         woven = trees[release.version]
         with step(f"{release.version}'s sampler under torch {release.torch}"):
             found = measure.measure(
-                release, woven.stock, woven.fork, woven.name, reports(release)
+                release, woven.stock, woven.fork, woven.name, report_folder(release)
             )
-        results.append(result(release, woven, found, reports(release)))
+        results.append(result(release, woven, found, report_folder(release)))
     head = {"command": "make releases", "machine": machine.describe()}
     file = ROOT / documents.FIGURES / "releases.json"
     documents.write(file, {**head, "results": results})
@@ -46,7 +46,7 @@ def result(release: Release, woven: Woven, found: Json, report: Path) -> Json:
         the new ``test``; and what `make test` and `make demo` last reported of that
         tree, as ``tested`` and ``shown``.
     """
-    test, demo = (reported(report, name, woven.name) for name in ("test", "demo"))
+    test, demo = (read_report(report, name, woven.name) for name in ("test", "demo"))
     fork = found.get("fork")
     return {
         "release": release.version,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.fork.environment.install import run_under_torch
-from tools.fork.release import Release, reported
+from tools.fork.release import Release, read_report
 from tools.fork.sampler import observe, probe, stand_ins
 
 # Batch and vocabulary of the calls, in this order.
@@ -40,7 +40,7 @@ def measure(
     Raises:
         ForkError: The torch cannot be had, or a sampler not be run.
     """
-    there = reported(reports, "sampler", tree)
+    there = read_report(reports, "sampler", tree)
     by = hashlib.sha256(f"{release.torch} {CALLS}".encode())
     for tool in _TOOLS:
         by.update(Path(tool).read_bytes())

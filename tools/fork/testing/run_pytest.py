@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tools.fork.bootstrap import VENV
 from tools.fork.outcomes import read_report_log
-from tools.fork.program import environment
+from tools.fork.program import for_programs
 
 
 def run(
@@ -42,7 +42,7 @@ def run(
         process = subprocess.Popen(
             [VENV / "bin/python", "-m", "pytest", *options, *tests],
             cwd=tree,
-            env=environment(env),
+            env=for_programs(env),
             stdin=subprocess.DEVNULL,
             stdout=printed,
             stderr=printed,

