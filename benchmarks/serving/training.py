@@ -23,11 +23,11 @@ def main(folder: str, steps: int) -> Iterator[Json]:
         steps: How many; each has one group of completions.
 
     Yields:
-        ``trl``, its version, ``started``, the seconds until the trainer was there, its
-        engine included, ``up``, when that was, in seconds since the epoch, and
-        ``steps``: of each its ``start``, likewise, its ``seconds``, the ``rewards`` and
+        ``trl``, its version; ``started``, the seconds until the trainer was there, its
+        engine included; of each of the ``steps`` its ``seconds``, the ``rewards`` and
         the ``lengths`` in tokens of its completions, its ``loss`` and its
-        ``grad_norm``.
+        ``grad_norm``; and, in seconds since the epoch, when the trainer was ``up`` and
+        when each step ``starts``.
     """
     start = time.time()
     import transformers
@@ -35,6 +35,7 @@ def main(folder: str, steps: int) -> Iterator[Json]:
 
     vocabulary = transformers.AutoConfig.from_pretrained(folder).vocab_size
     done: list[Json] = []
+    starts: list[float] = []
     with tempfile.TemporaryDirectory() as output:
         trainer = trl.GRPOTrainer(
             folder,
@@ -42,12 +43,12 @@ def main(folder: str, steps: int) -> Iterator[Json]:
             args=trl.GRPOConfig(output, **_options(vocabulary, steps)),
             # TRL takes any sequence, and a list needs no package of its own.
             train_dataset=[{"prompt": it} for it in _PROMPTS * steps],
-            callbacks=[_notes(done)],
+            callbacks=[_notes(done, starts)],
         )
         up = time.time()
         trainer.train()
-    started = round(up - start, 1)
-    yield {"trl": trl.__version__, "started": started, "up": up, "steps": done}
+    started = {"trl": trl.__version__, "started": round(up - start, 1)}
+    yield {**started, "steps": done, "up": up, "starts": starts}
 
 
 def _options(vocabulary: int, steps: int) -> Json:
@@ -85,13 +86,14 @@ def _reward(done: list[Json]) -> Callable[..., list[float]]:
     return reward
 
 
-def _notes(done: list[Json]) -> Any:
-    """Return a callback that adds each step to ``done``."""
+def _notes(done: list[Json], starts: list[float]) -> Any:
+    """Return a callback that adds each step to ``done``, and when it ``starts``."""
     from transformers import TrainerCallback
 
     class Notes(TrainerCallback):  # type: ignore[misc]
         def on_step_begin(self, *_: Any, **__: Any) -> None:
-            done.append({"start": time.time()})
+            starts.append(time.time())
+            done.append({})
             self.start = time.perf_counter()
 
         def on_step_end(self, *_: Any, **__: Any) -> None:

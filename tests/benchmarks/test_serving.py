@@ -108,7 +108,8 @@ def test_trl_leaves_the_environment_as_it_is(
         return b'[{"name": "torch", "version": "2"}, {"name": "vllm"}]'
 
     monkeypatch.setattr(trainer, "uv", uv)
-    monkeypatch.setattr(trainer, "VENV", tmp_path)
+    monkeypatch.setattr(trainer, "ROOT", tmp_path)
+    (tmp_path / "build").mkdir()
 
     target = trainer._packages()
 

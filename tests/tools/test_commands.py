@@ -70,7 +70,7 @@ def test_collects_what_the_engine_reports(
     ends = [[], [group]]
     pairs = zip(loaded, ends, strict=True)
     assert found == [{"loaded": it, "groups": groups} for it, groups in pairs]
-    ((_, _, told, variables, log),) = asked
+    ((_, told, variables, log),) = asked
     assert told == {"models": models}
     assert variables["PYTHONPATH"] == f"{tmp_path}/tree"
     assert log == tmp_path / "logs/engine-fork.log"
