@@ -36,13 +36,12 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         wanted = [] if options.part == "report" else _wanted(options.part)
         files = [it for part in wanted for it in parts.plan(part, quick, Path(scratch))]
-        measured = parts.run(files, quick, figures)
-    problems = [it for content in measured.values() for it in content["problems"]]
+        problems = parts.run(files, quick, figures)
     # Before the report, which they may be too much for.
     print("\n".join(["", *problems]))
     if quick:
         template = ROOT / documents.TEMPLATES / "results.md.jinja"
-        text = documents.render(template, {"figures": measured})
+        text = documents.render(template, {"figures": documents.load(figures)})
         (figures / "results.md").write_text(text, "utf-8")
         print("The report: build/report/quick/results.md")
     else:

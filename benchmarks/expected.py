@@ -3,8 +3,8 @@
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
 
+from benchmarks import Json
 from benchmarks.variants import OP
 
 # The compilations of OP, and whether a batch crashes, in the sequence of
@@ -14,8 +14,6 @@ from benchmarks.variants import OP
 EXPECTED = {"stock": (3, False), "merged": (2, True), "fork": (2, False)}
 # What training must have in common, step by step, whatever the variant and the cache.
 SAME = ("rewards", "lengths", "loss", "grad_norm")
-
-Json = dict[str, Any]
 
 
 def problems(name: str, results: list[Json]) -> Iterator[str]:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from benchmarks import expected
+from benchmarks import Json, expected
 from benchmarks.sampler import compilations, steady
 from benchmarks.serving.measure import measure
 from benchmarks.variants import LOGS, SERVED
@@ -18,7 +17,7 @@ from tools.fork.program import step
 # The trainer first, to fail early: TRL comes from the package index.
 PARTS = ("trainer", "server", "cpu", "cuda")
 
-Json = dict[str, Any]
+Steps = dict[str, Callable[[], list[Json]]]
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class File:
 
     name: str
     part: str
-    steps: dict[str, Callable[[], list[Json]]]
+    steps: Steps
 
 
 def plan(part: str, quick: bool, scratch: Path) -> Iterator[File]:
@@ -38,10 +37,9 @@ def plan(part: str, quick: bool, scratch: Path) -> Iterator[File]:
         quick: Whether to do only what shows that all is well, without what is served.
         scratch: An empty folder, for the caches of compilers and what else is made.
     """
-    steps: dict[str, Callable[[], list[Json]]]
     if part in ("cpu", "cuda"):
         for kind, module in {"compilations": compilations, "steady": steady}.items():
-            steps = {
+            steps: Steps = {
                 title: partial(_call, kind, {**asked, "device": part}, scratch)
                 for title, asked in module.plan(quick)
             }
@@ -60,27 +58,23 @@ def _call(kind: str, asked: Json, scratch: Path) -> list[Json]:
     return list(child.call(f"benchmarks.sampler.{kind}", asked, env, log))
 
 
-def run(files: list[File], quick: bool, folder: Path) -> Json:
-    """Measure files, and write each into a folder.
-
-    Returns:
-        By name, what the files hold: the ``command`` that makes them, the ``machine``,
-        the ``results``, and the ``problems`` that `benchmarks.expected` finds.
-    """
+def run(files: list[File], quick: bool, folder: Path) -> list[str]:
+    """Measure files, write each into a folder, and return the problems of all."""
     described = machine.describe() if files else {}
-    contents: dict[str, Json] = {}
+    problems: list[str] = []
     for file in files:
         results = []
-        for number, (title, step_results) in enumerate(file.steps.items(), 1):
+        for number, (title, measure_step) in enumerate(file.steps.items(), 1):
             with step(f"{file.name}, {number} of {len(file.steps)}: {title}"):
-                results += step_results()
+                results += measure_step()
         command = f".venv/bin/python -m benchmarks {file.part}"
-        contents[file.name] = {
+        content: Json = {
             "command": f"{command} --quick" if quick else command,
             "machine": described,
             "results": results,
             "problems": list(expected.problems(file.name, results)),
         }
         # Only when whole: the report trusts what an interrupted run has left.
-        documents.write(folder / f"{file.name}.json", contents[file.name])
-    return contents
+        documents.write(folder / f"{file.name}.json", content)
+        problems += content["problems"]
+    return problems

@@ -2,8 +2,8 @@
 """Draw the trainer and the server, each tied to the JSON that it is drawn from."""
 
 from pathlib import Path
-from typing import Any
 
+from benchmarks import Json
 from tools.fork import documents
 from tools.fork.engine.picture import pyplot
 
@@ -14,8 +14,6 @@ _WORDS = {
     "trainer": ("seconds a step", "steps of training"),
     "server": ("seconds, longest wait\nfor a token", "requests at once"),
 }
-
-Json = dict[str, Any]
 
 
 def draw(figures: Path, folder: Path) -> None:

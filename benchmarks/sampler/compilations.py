@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks import Json
 from benchmarks.variants import OP, VARIANTS, calls, draw, folder
 from tools.fork.sampler import stand_ins
 from tools.fork.sampler.observe import construct, forget, observe
@@ -27,8 +28,6 @@ CELLS = [
         ("forward", "padded", "bfloat16", "raw_logits"),
     )
 ]
-
-Json = dict[str, Any]
 
 
 def plan(quick: bool) -> Iterator[tuple[str, Json]]:

@@ -4,9 +4,11 @@
 import random
 import statistics
 import time
+import timeit
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from benchmarks import Json
 from benchmarks.variants import VARIANTS, calls, draw, folder
 from tools.fork.sampler import stand_ins
 from tools.fork.sampler.observe import construct
@@ -25,7 +27,6 @@ _ROUNDS = 5, 200  # at least and at most
 _QUEUED = 20  # calls that a sample on a GPU queues at most
 _ASLEEP = 30_000_000  # cycles, over 10 ms: the time to queue them
 
-Json = dict[str, Any]
 Call = Callable[[], Any]
 
 
@@ -122,10 +123,7 @@ def _in_turn(
 
 
 def _time_on_cpu(call: Call, count: int) -> float:
-    start = time.perf_counter()
-    for _ in range(count):
-        call()
-    return (time.perf_counter() - start) / count
+    return timeit.timeit(call, number=count) / count
 
 
 def _time_on_gpu(call: Call, count: int) -> float:

@@ -6,14 +6,14 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from benchmarks import Json
+
 WAVES = (1, 1, 2, 4, 8, 16, 32, 16, 8, 4, 2, 1, 1)
 ROUNDS = 6
 LOGPROBS = 3
 # Tokens of a request: the first of a wave has the fewest, so that all end one by one.
 _SHORTEST, _LENGTHS = 8, 9
 _TEXT = "Once upon a time there was a server"
-
-Json = dict[str, Any]
 
 
 def main(url: str, model: str) -> Iterator[Json]:

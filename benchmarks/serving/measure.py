@@ -5,8 +5,8 @@ import json
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
 
+from benchmarks import Json
 from benchmarks.sampler.compilations import kept
 from benchmarks.serving import server, trainer
 from benchmarks.variants import existing, folder
@@ -19,8 +19,6 @@ from tools.fork.testing import hub
 _TEXTS = "docs/**/*.md"
 # What torch's trace says of each compilation, first ones included.
 _METRICS = re.compile(r'^V.*?\] (\{"compilation_metrics".*)$', re.M)
-
-Json = dict[str, Any]
 
 
 def measure(what: str, variant: str, cache: str, scratch: Path) -> list[Json]:

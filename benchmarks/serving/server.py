@@ -12,8 +12,8 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from benchmarks import Json
 from benchmarks.variants import LOGS
 from tools.fork import ForkError, child
 from tools.fork.bootstrap import ROOT, VENV
@@ -21,8 +21,6 @@ from tools.fork.program import for_programs
 
 _NAME = "small-llama"
 _PATIENCE = 600.0  # seconds for a server to be up
-
-Json = dict[str, Any]
 
 
 def run(model: Path, env: dict[str, str]) -> Json:
@@ -55,21 +53,21 @@ def summarise(waves: list[list[Json]]) -> Json:
         The number of ``requests``, of those that ``failed``, and the first ``error`` or
         None; per wave its ``size`` and the longest ``wait`` for a first or a next
         token; the seconds of the ``first`` request, and the median of later ones that
-        were sent alone too, as ``alike``; both None if one of them failed.
+        were sent alone too, as ``alike``; both None if a request failed.
     """
     requests = [*itertools.chain(*waves)]
     errors = [it["error"] for it in requests if it["error"]]
-    alone = [wave[0]["times"] for wave in waves if len(wave) == 1]
-    whole = all(alone)
+    first = alike = None
+    if not errors:
+        one, *later = (wave[0]["times"][-1] for wave in waves if len(wave) == 1)
+        first, alike = round(one, 4), round(statistics.median(later), 4)
     return {
         "requests": len(requests),
         "failed": len(errors),
         "error": errors[0] if errors else None,
         "waves": [{"size": len(it), "wait": _longest_wait(it)} for it in waves],
-        "first": round(alone[0][-1], 4) if whole else None,
-        "alike": round(statistics.median(it[-1] for it in alone[1:]), 4)
-        if whole
-        else None,
+        "first": first,
+        "alike": alike,
     }
 
 

@@ -5,8 +5,8 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
+from benchmarks import Json
 from benchmarks.variants import LOGS
 from tools.fork import child
 from tools.fork.bootstrap import ROOT, VENV
@@ -14,8 +14,6 @@ from tools.fork.program import Word, uv
 
 TRL = "1.6.0"
 STEPS = 12
-
-Json = dict[str, Any]
 
 
 def run(model: Path, env: dict[str, str]) -> Json:

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from benchmarks import Json
+
 GROUP = 8
 LONGEST = 32  # tokens of a completion
 _PROMPTS = ("Once upon a time", "The engine is", "How to install", "A list of models")
 _STOPS = 10  # one token in so many stops, so that completions end one by one
-
-Json = dict[str, Any]
 
 
 def main(folder: str, steps: int) -> Iterator[Json]:
