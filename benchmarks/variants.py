@@ -39,10 +39,7 @@ def existing(path: Path) -> Path:
 def draw(
     batch: int, vocabulary: int, rows: str, device: str, dtype: str = "float32"
 ) -> Any:
-    """Return random logits; ``padded`` rows are cut from those of a padded vocabulary.
-
-    ``own`` rows are not: no memory lies between them.
-    """
+    """Return logits, whose rows are cut from wider ones if ``padded``, else ``own``."""
     import torch
 
     width = vocabulary if rows == "own" else (vocabulary // 64 + 1) * 64
@@ -51,13 +48,9 @@ def draw(
 
 
 def calls(modules: Modules, sampler: Any, level: str, logits: Any) -> Callable[[], Any]:
-    """Return what calls a sampler on logits, which stay as they are.
+    """Return what calls a sampler on logits, shape (batch, vocabulary), which stay.
 
-    Args:
-        modules: What the sampler was constructed by.
-        sampler: The sampler.
-        level: ``forward``, ``gather_logprobs``, or ``op`` for OP alone.
-        logits: Of shape (batch, vocabulary).
+    The level is ``forward``, ``gather_logprobs``, or ``op`` for OP alone.
     """
     token_ids = logits[:, :1].argmax(-1)
     # A slice is another tensor object, without the marks of an earlier call.

@@ -75,11 +75,7 @@ def main(
 
 
 def summarise(samples: dict[str, list[float]]) -> Json:
-    """Return the number of rounds, and quartiles of seconds, and of ratios in a round.
-
-    Args:
-        samples: By variant the seconds a call of each round.
-    """
+    """Return the quartiles of the seconds of each round, and of the ratios in it."""
     ratios = {
         f"fork/{it}": [a / b for a, b in zip(samples["fork"], samples[it], strict=True)]
         for it in VARIANTS

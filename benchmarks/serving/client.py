@@ -8,9 +8,9 @@ from typing import Any
 
 from benchmarks import Json
 
-WAVES = (1, 1, 2, 4, 8, 16, 32, 16, 8, 4, 2, 1, 1)
-ROUNDS = 6
-LOGPROBS = 3
+_WAVES = (1, 1, 2, 4, 8, 16, 32, 16, 8, 4, 2, 1, 1)
+_ROUNDS = 6
+_LOGPROBS = 3
 # Tokens of a request: the first of a wave has the fewest, so that all end one by one.
 _SHORTEST, _LENGTHS = 8, 9
 _TEXT = "Once upon a time there was a server"
@@ -36,7 +36,7 @@ async def _send_all(url: str, model: str) -> list[list[Json]]:
     # The client's own first use, which is none of the engine's.
     await client.models.list()
     waves = []
-    for wave, size in enumerate(WAVES * ROUNDS):
+    for wave, size in enumerate(_WAVES * _ROUNDS):
         requests = (_send(client, model, wave, place) for place in range(size))
         waves.append(await asyncio.gather(*requests))
     return waves
@@ -69,10 +69,10 @@ async def _tokens(client: Any, asked: Json, chat: bool) -> AsyncIterator[int]:
     """Yield how many tokens each part of an answer has logprobs of."""
     if chat:
         asked |= {"messages": [{"role": "user", "content": _TEXT}]}
-        asked |= {"logprobs": True, "top_logprobs": LOGPROBS}
+        asked |= {"logprobs": True, "top_logprobs": _LOGPROBS}
         parts = await client.chat.completions.create(**asked)
     else:
-        asked |= {"prompt": _TEXT, "logprobs": LOGPROBS}
+        asked |= {"prompt": _TEXT, "logprobs": _LOGPROBS}
         parts = await client.completions.create(**asked)
     async for part in parts:
         for it in part.choices:

@@ -26,7 +26,7 @@ def measure(what: str, variant: str, cache: str, scratch: Path) -> list[Json]:
 
     Args:
         what: ``trainer`` or ``server``.
-        variant: Of those that are SERVED.
+        variant: One of SERVED.
         cache: ``cold``, or ``warm``, after cold with the same scratch folder.
         scratch: Where the model and what is compiled are kept.
 

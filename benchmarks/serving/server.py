@@ -95,30 +95,27 @@ def _running(model: Path, env: dict[str, str], log: Path) -> Iterator[str]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    end = time.monotonic() + _PATIENCE
     try:
-        _wait(process, port, log)
+        while not _is_up(port):
+            if process.poll() is not None or time.monotonic() > end:
+                raise ForkError(f"The server did not start; {child.ending(log)}")
+            time.sleep(0.1)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
-        _stop(process)
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(30)
+        # The engine is a process of its own.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    end = time.monotonic() + _PATIENCE
-    while process.poll() is None and time.monotonic() < end:
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            asking = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            asking.request("GET", "/health")
-            if asking.getresponse().status == http.HTTPStatus.OK:
-                return
-        time.sleep(0.1)
-    raise ForkError(f"The server did not start; {child.ending(log)}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server and its engine, which is a process of its own."""
-    process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(30)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def _is_up(port: int) -> bool:
+    asking = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        asking.request("GET", "/health")
+        return asking.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False

@@ -13,7 +13,6 @@ from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.program import Word, uv
 
 TRL = "1.6.0"
-STEPS = 12
 
 
 def run(model: Path, env: dict[str, str]) -> Json:
@@ -24,9 +23,8 @@ def run(model: Path, env: dict[str, str]) -> Json:
         # As colocated engines run: all is compiled in the trainer's process.
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     }
-    asked = {"folder": str(model), "steps": STEPS}
     module, log = "benchmarks.serving.training", LOGS / "trainer.log"
-    (found,) = child.call(module, asked, env, log)
+    (found,) = child.call(module, {"folder": str(model)}, env, log)
     return dict(found)
 
 

@@ -8,19 +8,19 @@ from typing import Any
 
 from benchmarks import Json
 
-GROUP = 8
-LONGEST = 32  # tokens of a completion
+_STEPS = 12
+_GROUP = 8  # completions of a step
+_LONGEST = 32  # tokens of a completion
 _PROMPTS = ("Once upon a time", "The engine is", "How to install", "A list of models")
 _STOPS = 10  # one token in so many stops, so that completions end one by one
 
 
-def main(folder: str, steps: int) -> Iterator[Json]:
-    """Train for a number of steps, the weights synchronised with vLLM's in each.
+def main(folder: str) -> Iterator[Json]:
+    """Train for some steps, the weights synchronised with vLLM's in each.
 
     Args:
         folder: The model, a Llama with float16 weights: on a CPU vLLM repacks other
             types as it loads them, and then takes no new ones.
-        steps: How many; each has one group of completions.
 
     Yields:
         ``trl``, its version; ``started``, the seconds until the trainer was there, its
@@ -40,9 +40,9 @@ def main(folder: str, steps: int) -> Iterator[Json]:
         trainer = trl.GRPOTrainer(
             folder,
             _reward(done),
-            args=trl.GRPOConfig(output, **_options(vocabulary, steps)),
+            args=trl.GRPOConfig(output, **_options(vocabulary)),
             # TRL takes any sequence, and a list needs no package of its own.
-            train_dataset=[{"prompt": it} for it in _PROMPTS * steps],
+            train_dataset=[{"prompt": it} for it in _PROMPTS * _STEPS],
             callbacks=[_notes(done, starts)],
         )
         up = time.time()
@@ -51,7 +51,7 @@ def main(folder: str, steps: int) -> Iterator[Json]:
     yield {**started, "steps": done, "up": up, "starts": starts}
 
 
-def _options(vocabulary: int, steps: int) -> Json:
+def _options(vocabulary: int) -> Json:
     """Return what to tell GRPOConfig: vLLM's default mode, the same seed each time."""
     import torch
 
@@ -62,12 +62,12 @@ def _options(vocabulary: int, steps: int) -> Json:
         "model_init_kwargs": {"dtype": "float32"},
         "use_cpu": not torch.cuda.is_available(),
         "bf16": False,
-        "per_device_train_batch_size": GROUP,
-        "num_generations": GROUP,
-        "max_completion_length": LONGEST,
+        "per_device_train_batch_size": _GROUP,
+        "num_generations": _GROUP,
+        "max_completion_length": _LONGEST,
         "generation_kwargs": {"stop_token_ids": [*range(0, vocabulary, _STOPS)]},
         "learning_rate": 1e-4,
-        "max_steps": steps,
+        "max_steps": _STEPS,
         "logging_steps": 1,
         "save_strategy": "no",
         "report_to": "none",
@@ -79,7 +79,7 @@ def _reward(done: list[Json]) -> Callable[..., list[float]]:
     """Return a reward that differs within a group, and notes what it was given."""
 
     def reward(completion_ids: list[list[int]], **_: Any) -> list[float]:
-        rewards = [len(set(it)) / LONGEST + len(it) % 3 for it in completion_ids]
+        rewards = [len(set(it)) / _LONGEST + len(it) % 3 for it in completion_ids]
         done[-1] |= {"rewards": rewards, "lengths": [*map(len, completion_ids)]}
         return rewards
 

@@ -64,9 +64,9 @@ def test_an_interruption_leaves_no_file_in_part(
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The command, in a repository of its own, as if it measured what it is given."""
-    (tmp_path / documents.TEMPLATES).mkdir()
+    for folder in ("docs", documents.TEMPLATES):
+        (tmp_path / folder).mkdir()
     shutil.copy(RESULTS, tmp_path / documents.TEMPLATES)
-    (tmp_path / "docs").mkdir()
     (tmp_path / "docs/results.md").write_text(BLOCK)
 
     def run(figures: Any, *arguments: str) -> int:
@@ -110,30 +110,15 @@ def test_a_run_writes_figures_pictures_and_documents(
     assert [*documents.update(tmp_path)] == []
 
 
-def test_problems_are_said_before_the_report_is_written(
-    run: Any,
-    figures: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    figures["server"]["results"][0] |= {"failed": 1, "error": "Refused: no."}
-    monkeypatch.setattr(command.pictures, "draw", lambda *_: 1 / 0)
-
-    with pytest.raises(ZeroDivisionError):
-        run(figures)
-
-    assert "The server failed 1 requests" in capsys.readouterr().out
-
-
 def test_a_quick_run_fails_on_the_counts_and_keeps_the_figures(
     run: Any, figures: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(figures, "--quick") == 0
-    assert "expected was" not in capsys.readouterr().out
+    assert "expected were" not in capsys.readouterr().out
 
     figures["compilations_cpu"]["results"][-1]["waiting"] = 1
     assert run(figures, "--quick") == 1
-    assert "expected was none" in capsys.readouterr().out
+    assert "expected were 0 waiting" in capsys.readouterr().out
     written = tmp_path / "build/report/quick/results.md"
     assert "# What the change saves" in written.read_text("utf-8")
     assert not (tmp_path / documents.FIGURES).exists()

@@ -25,11 +25,7 @@ def call(
 ) -> Iterator[Any]:
     """Call ``main`` of a module, and yield each of its results as it comes.
 
-    Args:
-        module: Its full name.
-        keywords: The arguments of its ``main``.
-        env: What to add to the environment.
-        log: The file for what the process prints.
+    Its settings are ours and ``env``; what it prints goes into ``log``.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     words = [sys.executable, "-m", "tools.fork.child", module, json.dumps(keywords)]
