@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,9 @@ def call(
         )
         assert process.stdin
         assert process.stdout
-        json.dump(keywords, process.stdin)
-        process.stdin.close()
+        with suppress(BrokenPipeError):  # it has failed before it could read them
+            json.dump(keywords, process.stdin)
+            process.stdin.close()
         yield from map(json.loads, process.stdout)
     if process.wait():
         last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])

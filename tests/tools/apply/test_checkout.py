@@ -41,7 +41,7 @@ def test_says_what_was_done_and_what_comes_next(
     apply = partial(checkouts.apply, overlay=overlay)
     monkeypatch.setattr(checkouts, "apply", apply)
 
-    assert target.main(checkout, force=False, undo=False) == 0
+    target.apply(checkout, force=False, undo=False)
     said = capfd.readouterr().out
     assert "2 files changed" in said
     assert "not committed. Next: read `git diff`" in said
@@ -49,9 +49,11 @@ def test_says_what_was_done_and_what_comes_next(
     assert b"        mark(logprobs, 0)\n" in once[checkout / MODULE]
     assert git(checkout, "log", "--format=%s") == "upstream"
 
-    assert target.main(checkout, force=False, undo=False) == 0
+    target.apply(checkout, force=False, undo=False)
     assert "already" in capfd.readouterr().out
     assert contents(checkout) == once
+    with pytest.raises(ForkError, match="so git takes the change back"):
+        target.apply(checkout, force=False, undo=True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -102,10 +104,3 @@ def test_what_cannot_be_done_leaves_everything_as_it_was(
     with pytest.raises(ForkError, match=said):
         checkouts.apply(checkout, overlay)
     assert contents(checkout) == before
-
-
-# An empty name is this repository, which has a vllm/ folder of its own.
-@pytest.mark.parametrize("place", ["", "/"])
-def test_what_is_no_checkout(place: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert target.main(Path(place).absolute(), force=False, undo=False) == 1
-    assert "is neither checkout nor environment" in capsys.readouterr().err
