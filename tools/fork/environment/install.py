@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -154,25 +154,3 @@ def install_editable(release: Release, tree: Path, wheel: Path) -> None:
 
 def _pip(failure: str, *options: Word, env: dict[str, str] | None = None) -> None:
     uv(failure, "pip", "install", "-p", VENV / "bin/python", *options, env=env)
-
-
-def run_under_torch(
-    version: str,
-    packages: Sequence[str],
-    program: Sequence[Word],
-    failure: str,
-    env: Mapping[str, str] | None = None,
-) -> bytes:
-    """Run a module of ours in an environment of uv's; return its standard output.
-
-    Args:
-        version: Of torch.
-        packages: What the module needs beside torch, and what a sampler imports.
-        program: The module's name and its arguments.
-        failure: The sentence for a person if it fails.
-        env: What to add to the environment.
-    """
-    wanted = (f"torch=={version}", "numpy", "packaging", *packages)
-    options = ["--python", sys.executable, *(f"--with={it}" for it in wanted)]
-    alone = ["run", "--quiet", "--no-project", "--isolated", *options]
-    return uv(failure, *alone, "python", "-m", *program, env=env)
