@@ -7,6 +7,7 @@ import sys
 import sysconfig
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,6 +144,9 @@ def test_however_a_release_is_named_it_has_its_environment(
     with pytest.raises(ForkError, match="stop"):
         __main__.main()
     assert entered == [typed, bootstrap.ROOT / "build" / version / ".venv"]
+    monkeypatch.setattr(sys, "argv", ["fork", "apply", "/"])
+    with pytest.raises(ForkError, match="neither checkout nor"):
+        __main__.main()
 
 
 def test_the_virtual_environment_is_made_once(
@@ -168,7 +172,9 @@ def test_the_virtual_environment_is_made_once(
         with pytest.raises(ForkError, match=said):
             bootstrap.enter(["demo"], venv)
 
-    monkeypatch.setattr(bootstrap, "lock", lambda folder: None)
+    checked: list[Any] = []
+    monkeypatch.setattr(bootstrap, "lock", checked.append)
+    monkeypatch.setattr(bootstrap, "check_path", lambda *them: checked.append(them))
     monkeypatch.setattr(subprocess, "call", call)
     monkeypatch.setattr(bootstrap, "packages", lambda python: {})
     monkeypatch.setattr("os.execve", execve)
@@ -186,8 +192,13 @@ def test_the_virtual_environment_is_made_once(
     (venv / "lib" / running).rmdir()
     enter("replaced")
     assert "is of another Python; delete it to have" in capsys.readouterr().out
+    (venv / ".tools-installed").write_text("others")
+    enter("replaced")
+    assert "--clear" not in made[0]
     monkeypatch.setattr("sys.prefix", str(venv))
+    checked.clear()
     bootstrap.enter(["demo"], venv)
+    assert checked == [("demo", bootstrap.ROOT), bootstrap.ROOT / "build"]
 
 
 def resolved(requirement: str, *options: str) -> str:

@@ -42,7 +42,7 @@ def site(tmp_path: Path, overlay: Path) -> Path:
     write(overlay, {OTHER: b"import b\n"})
     folder = tmp_path / "env/lib/python3.12/site-packages"
     install(folder, RELEASE)
-    (folder / "torch-2.9+cpu.dist-info").mkdir()
+    (folder / MODULE).chmod(0o640)
     return folder
 
 
@@ -50,8 +50,8 @@ def modules(site: Path) -> dict[str, bytes]:
     return {name: (site / name).read_bytes() for name in RELEASE}
 
 
-def everything(site: Path) -> list[Path]:
-    return sorted(site.rglob("*"))
+def everything(site: Path) -> list[tuple[Path, int]]:
+    return [(it, it.stat().st_mode) for it in sorted(site.rglob("*"))]
 
 
 def test_back_out_it_is_byte_for_byte_what_it_was(site: Path, overlay: Path) -> None:

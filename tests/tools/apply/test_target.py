@@ -22,14 +22,20 @@ def environment(tmp_path: Path) -> Path:
     folder = tmp_path / "env"
     write(folder / SITE, FILES)
     (folder / "bin").mkdir()
-    start = f"PYTHONPATH={folder / SITE} exec {sys.executable} -S"
+    start = f"PYTHONPATH=$PYTHONPATH:{folder / SITE} exec {sys.executable} -S"
     make_program(folder / "bin/python", f'{start} "$@"')
     return folder
 
 
 def test_an_environment_may_be_named_in_three_ways(
-    environment: Path, capsys: pytest.CaptureFixture[str]
+    environment: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    tree = environment.parent / "tree"
+    write(tree, FILES)
+    monkeypatch.setenv("PYTHONPATH", str(tree))
+    monkeypatch.chdir(tree)
     found = environment / SITE, environment / "bin/python"
     for named in ("", "bin/python", SITE):
         assert target.find(environment / named) == found

@@ -4,10 +4,10 @@
 from functools import partial
 from pathlib import Path
 
-from tools.fork import ForkError
+from tools.fork import UPSTREAM_TEST, ForkError
 from tools.fork.apply.replace import replace
 from tools.fork.bootstrap import ROOT
-from tools.fork.program import run
+from tools.fork.program import run, stream
 from tools.fork.source.overlay import on_disk, woven
 
 
@@ -16,25 +16,32 @@ def is_checkout(folder: Path) -> bool:
     return all((folder / name).exists() for name in (".git", "vllm/__init__.py"))
 
 
-def apply(checkout: Path, overlay: Path = ROOT, force: bool = False) -> list[str]:
+def apply(checkout: Path, overlay: Path = ROOT, force: bool = False) -> None:
     """Weave the change into the working files of a checkout, all of them or none.
 
     Args:
         checkout: A git checkout of vLLM; nothing is committed there.
         overlay: The folder with our ``vllm/``, ``ports/`` and ``tests/v1/``.
         force: Weave also into files with uncommitted work.
-
-    Returns:
-        The paths that were changed; none where the change is there already.
     """
     wanted = woven(overlay, partial(on_disk, checkout))
+    if not wanted:
+        print(f"The change is in {checkout} already.")
+        return
     status = ["git", "status", "--porcelain", "--", *wanted]
-    dirty = run(status, "git could not look at it:", cwd=checkout) if wanted else b""
+    dirty = run(status, "git could not look at it:", checkout).decode().rstrip()
     if dirty and not force:
         raise ForkError(
-            f"There is uncommitted work in what the change touches:\n"
-            f"{dirty.decode().rstrip()}\nCommit it or put it aside (git stash), then "
-            "run again; FORCE=1 weaves into it as it is."
+            f"There is uncommitted work in what the change touches:\n{dirty}\n"
+            "Commit it or put it aside (git stash), then run again; FORCE=1 weaves "
+            "into it as it is."
         )
     replace({(checkout / name).resolve(): it for name, it in wanted.items()})
-    return list(wanted)
+    # To count the lines of a new file too, git has to know of it.
+    stream(["git", "add", "--intent-to-add", "--", *wanted], checkout)
+    stream(["git", "diff", "--stat", "--", *wanted], checkout)
+    print(
+        f"Woven into {checkout}, not committed. Next: read `git diff` there, run "
+        f"`pytest {UPSTREAM_TEST}` with that checkout installed, then "
+        "`git commit --signoff`."
+    )

@@ -6,10 +6,10 @@ Standard library only, so it runs with any Python from 3.10 on.
 
 from pathlib import Path
 
-from tools.fork import UPSTREAM_TEST, ForkError
+from tools.fork import ForkError
 from tools.fork.apply import checkout, compare, installed
 from tools.fork.model_runner import on_v1
-from tools.fork.program import run, stream
+from tools.fork.program import run
 
 _WHERE = (
     "Name a checkout of vLLM, a virtual environment that has it, its bin/python or its "
@@ -31,7 +31,12 @@ def apply(where: Path, force: bool, undo: bool) -> None:
     """
     folder, python = find(where)
     if checkout.is_checkout(folder):
-        _into_checkout(folder, force, undo)
+        if undo:
+            raise ForkError(
+                f"{folder} is a git checkout, so git takes the change back: git -C "
+                f"{folder} diff shows it, and git restore puts files back."
+            )
+        checkout.apply(folder, force=force)
         return
     found = installed.read(folder)
     print(f"vLLM {found.version} with torch {found.torch or '(none)'} in {folder}")
@@ -78,26 +83,6 @@ def find(where: Path) -> tuple[Path, Path | None]:
     if checkout.is_checkout(folder):
         print(f"vLLM is installed there as an editable checkout: {folder}")
     return folder, python
-
-
-def _into_checkout(folder: Path, force: bool, undo: bool) -> None:
-    if undo:
-        raise ForkError(
-            f"{folder} is a git checkout, so git takes the change back: git -C "
-            f"{folder} diff shows it, and git restore puts files back."
-        )
-    changed = checkout.apply(folder, force=force)
-    if not changed:
-        print(f"The change is in {folder} already.")
-        return
-    # To count the lines of a new file too, git has to know of it.
-    stream(["git", "add", "--intent-to-add", "--", *changed], folder)
-    stream(["git", "diff", "--stat", "--", *changed], folder)
-    print(
-        f"Woven into {folder}, not committed. Next: read `git diff` there, run "
-        f"`pytest {UPSTREAM_TEST}` with that checkout installed, then "
-        "`git commit --signoff`."
-    )
 
 
 def _out_of(found: installed.Installed) -> None:
