@@ -221,7 +221,9 @@ def test_a_release_that_is_not_described(
     assert "releases.toml describes only vLLM 0.10.2, " in before
     added = tmp_path / "releases.toml"
     added.write_text(release.RELEASES.read_text() + entry)
-    found = described("0.0.1", added)
+    with monkeypatch.context() as patch:
+        patch.setattr(release, "RELEASES", added)
+        found = described("0.0.1")
     assert (found.torch, found.digests) == ("2.0.0", {"vllm": ("ab1", "cd2")})
     with pytest.raises(ForkError, match=r"no vLLM 0\.0\.2 either, or does not answer"):
         described("0.0.2")

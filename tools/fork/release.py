@@ -78,14 +78,15 @@ def read(file: Path) -> dict[str, Any]:
     return {**read[0], **dict(zip(parts[1::2], read[2::2], strict=True))}
 
 
-def described(version: str | None, file: Path = RELEASES) -> Release:
+def described(version: str | None) -> Release:
     """Read what is described of one release; of the pinned one if None is named."""
-    releases = read(file)
+    releases = read(RELEASES)
     pinned = releases.pop("pinned")
     version = version or pinned
     if version not in releases:
         raise ForkError(
-            f"{file.name} describes only vLLM {', '.join(releases)}.\n{offer(version)}"
+            f"releases.toml describes only vLLM {', '.join(releases)}.\n"
+            f"{_offer(version)}"
         )
     entry = releases[version]
     digests = {name: tuple(entry[name]) for name in PACKAGES if name in entry}
@@ -93,17 +94,13 @@ def described(version: str | None, file: Path = RELEASES) -> Release:
     return Release(version, entry["torch"], digests, tuple(from_wheel), torch_cpu)
 
 
-def all_described(file: Path = RELEASES) -> list[Release]:
+def all_described() -> list[Release]:
     """Read every release, in the file's order."""
-    releases = read(file)
-    return [described(it, file) for it in releases if it != "pinned"]
+    return [described(it) for it in read(RELEASES) if it != "pinned"]
 
 
-def offer(version: str) -> str:
-    """Return, for a person, the entry that would describe a release.
-
-    Its digests are those that the package index states; nothing is downloaded.
-    """
+def _offer(version: str) -> str:
+    """Return, for a person, the entry that would describe a release of the index's."""
     if not (VENV / "bin/uv").exists():
         return f"`make build RELEASE={version}` offers an entry for it."
     torch = re.findall(r"^torch==(\S+)", _compile(f"vllm=={version}"), re.M)

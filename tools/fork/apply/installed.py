@@ -80,10 +80,7 @@ def apply(
 ) -> dict[str, bytes]:
     """Weave the change into the modules of an installed vLLM, all of them or none.
 
-    Args:
-        installed: What to weave into.
-        overlay: The folder with our ``vllm/`` and ``ports/``.
-        force: Weave also into a module that somebody else has changed.
+    ``force`` weaves also into a module that somebody else has changed.
 
     Returns:
         By path, what each module that was changed was before; nothing where the change
@@ -110,11 +107,7 @@ def apply(
 
 
 def undo(installed: Installed, overlay: Path = ROOT) -> list[str]:
-    """Put back what the modules of an installed vLLM were before, all of them or none.
-
-    Returns:
-        The paths that were put back; none where the change is not there.
-    """
+    """Put back what modules were before, all of them or none; return their paths."""
     site = installed.site
     names = [it for it in module_names(overlay) if (site / it).exists()]
     before = {it: _before(installed, it) or b"" for it in names}
