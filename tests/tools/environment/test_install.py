@@ -38,35 +38,23 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return calls
 
 
-@pytest.mark.parametrize(
-    ("device", "refused", "asked"),
-    [
-        ("cpu", [], ["--torch-backend=cpu --reinstall torch==0.2"]),
-        (
-            "cpu",
-            ["refused"],
-            ["--torch-backend=cpu --reinstall torch==0.2", "--reinstall torch==0.2"],
-        ),
-        ("cuda", [], ["--reinstall torch==0.1"]),
-    ],
-    ids=["small", "no small one", "for a GPU"],
-)
 def test_without_a_gpu_the_small_torch_is_asked_for_first(
-    device: str,
-    refused: list[str],
-    asked: list[str],
     told: list[Any],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    told += refused
-    monkeypatch.setattr(install, "device", lambda: device)
+    def asked(*refused: str, device: str = "cpu") -> list[str]:
+        told[:] = refused
+        monkeypatch.setattr(install, "device", lambda: device)
+        install.install_torch(RELEASE, "--reinstall")
+        calls = [" ".join(words) for words, _ in told[len(refused) :]]
+        assert "setuptools>=77.0.3,<81" in calls[-1]
+        return [it.partition(" cmake")[0] for it in calls]
 
-    install.install_torch(RELEASE, "--reinstall")
-
-    calls = [" ".join(words) for words, _ in told[len(refused) :]]
-    assert [it.partition(" cmake")[0] for it in calls] == asked
-    assert "setuptools>=77.0.3,<81" in calls[-1]
+    small = "--torch-backend=cpu --reinstall torch==0.2"
+    assert asked() == [small]
+    assert asked("refused") == [small, "--reinstall torch==0.2"]
+    assert asked(device="cuda") == ["--reinstall torch==0.1"]
     assert "torch 0.1+cpu: the CPU build, 0.0 GB" in capsys.readouterr().out
 
 

