@@ -132,6 +132,7 @@ def test_uv_installs_from_there_what_no_project_around_us_overrides(
     theirs = b'[tool.uv]\noverride-dependencies = ["thing==1"]\n'
     write(tmp_path, {"clone/pyproject.toml": ours, "pyproject.toml": theirs})
     monkeypatch.setattr(program, "ROOT", tmp_path / "clone")
+    monkeypatch.chdir(tmp_path)
 
     program.uv("", "pip", "install", "-p", sys.executable, "--target", there, "thing")
 
