@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Call a module of ours in a process of its own: JSON in, a line of JSON per result.
 
-``python -m tools.fork.child <module> <JSON>`` calls the module's ``main`` with the
-keywords that the JSON has, of at most 128 KiB, which is Linux's limit. Each thing that
-it yields becomes a line; what else is printed there goes to standard error.
+``python -m tools.fork.child <module>`` calls the module's ``main`` with the keywords
+that the JSON on standard input has. Each thing that it yields becomes a line; what else
+is printed there goes to standard error.
 """
 
 import importlib
@@ -11,35 +11,51 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
-from tools.fork.program import for_programs
+from tools.fork.program import Word, for_programs
 
 
 def call(
-    module: str, keywords: Mapping[str, Any], env: Mapping[str, str], log: Path
+    python: Sequence[Word],
+    module: str,
+    keywords: Mapping[str, Any],
+    env: Mapping[str, str],
+    log: Path,
 ) -> Iterator[Any]:
     """Call ``main`` of a module, and yield each of its results as it comes.
 
-    Its settings are ours and ``env``; what it prints goes into ``log``.
+    Args:
+        python: The command line of the Python that runs it.
+        module: Its full name.
+        keywords: The arguments of its ``main``.
+        env: What to add to the environment.
+        log: The file for what the process prints.
+
+    Raises:
+        ForkError: The process failed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    words = [sys.executable, "-m", "tools.fork.child", module, json.dumps(keywords)]
     with log.open("w") as errors:
         process = subprocess.Popen(
-            words,
+            [*python, "-m", "tools.fork.child", module],
             cwd=ROOT,
             env=for_programs(env),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
         )
+        assert process.stdin
         assert process.stdout
+        with suppress(BrokenPipeError):  # it has failed before it could read them
+            json.dump(keywords, process.stdin)
+            process.stdin.close()
         yield from map(json.loads, process.stdout)
     if process.wait():
         raise ForkError(f"{module} failed; {ending(log)}")
@@ -54,6 +70,5 @@ def ending(log: Path) -> str:
 if __name__ == "__main__":
     results = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    module, keywords = sys.argv[1:]
-    for result in importlib.import_module(module).main(**json.loads(keywords)):
+    for result in importlib.import_module(sys.argv[1]).main(**json.load(sys.stdin)):
         print(json.dumps(result), file=results)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.fork import child
+from tools.fork.bootstrap import VENV
 
 SAMPLING = "vllm/v1/sample/"
 
@@ -48,6 +49,7 @@ def run(
         env = settings(tree, cache or Path(empty))
         env["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
         results = child.call(
+            [VENV / "bin/python"],
             "tools.fork.engine.process",
             {"models": models},
             env,
