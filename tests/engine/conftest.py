@@ -26,7 +26,7 @@ class Engine:
 
     def __call__(self, variant: str, models: Any) -> Any:
         tree = self.trees[variant]
-        return generate.run(variant, tree, models, self.logs, CACHE, quiet=True)
+        return generate.run(variant, tree, models, self.logs, CACHE)
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,6 @@ def test_nothing_of_sampling_compiles(
     runs = engine("fork", models)
 
     for (_, groups), run in zip(models, runs, strict=True):
-        assert list(generate.of_sampling(run["groups"])) == []
-        assert [it["batch"] for it in run["groups"]] == [len(it) for it in groups]
-    assert list(generate.of_sampling([runs[0]["loaded"]]))
+        assert not generate.of_sampling(run["steps"])
+        assert [it["batch"] for it in run["steps"]] == [len(it) for it in groups]
+    assert generate.of_sampling([runs[0]["loaded"]])

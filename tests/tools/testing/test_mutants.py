@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutants: each of our statements is taken out once, and nothing else."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,39 +81,40 @@ def test_a_commit_passes_its_test_and_nothing_of_it_can_be_spared(
 
 
 @pytest.mark.parametrize(
-    ("outcome", "failed"), [("failed", ["test[1]"]), ("passed", [])]
+    ("without", "ending", "said"),
+    [
+        ("a statement", "failed", None),
+        ("a statement", "passed", "This must fail; pytest said:\nwhy"),
+        ("a statement", "error", "This must fail"),
+        ("nothing", "passed", None),
+        ("nothing", "failed", "This must pass"),
+        ("nothing", "error", "This must pass"),
+        ("nothing", "skipped", "This must pass"),
+    ],
 )
 def test_a_mutant_is_written_and_judged(
-    outcome: str,
-    failed: list[str],
+    without: str,
+    ending: str,
+    said: str | None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    report = {"nodeid": "a.py::test[1]", "outcome": outcome, "when": "call"}
-    report |= {"longrepr": "E   why", "sections": []}
     folder = tmp_path / "mutant-0"
     folder.mkdir()
 
-    def finish(*_: Any) -> tuple[int, str]:
-        (tmp_path / "mutant-0.log").write_text(json.dumps(report))
-        return int(outcome == "failed"), "what pytest said"
+    def run(_: Any, tree: Path, settings: Any, log: Path) -> dict[str, str]:
+        assert settings["PYTHONPATH"] == str(tree)
+        log.write_text("why")
+        return {"a.py::test[1]": ending}
 
-    monkeypatch.setattr(module, "finish", finish)
+    monkeypatch.setattr(module.run_pytest, "run", run)
 
-    found = module._results(folder, {"a.py": b"mutant"}, "a statement")
+    found = module._results(folder, {"a.py": b"mutant"}, without)
 
-    assert module._failed(found) == failed
+    wrong = ["test[1]"] if ending in ("failed", "error") else []
+    assert module._failed(found) == wrong
     assert (folder / "a.py").read_bytes() == b"mutant"
-    said = capsys.readouterr().out
-    assert ("This must fail; pytest said:\nwhat pytest said" in said) == (not failed)
-    assert f"1 {outcome}" in said
-
-
-def test_a_mutant_that_could_not_be_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "finish", lambda *_: (4, "usage"))
-
-    with pytest.raises(ForkError, match="did not run:\nusage"):
-        module._results(tmp_path / "it", {}, "it")
+    printed = capsys.readouterr().out
+    assert f"  without {without}: 1 {ending}" in printed
+    assert (said or "This must") in printed if said else "This must" not in printed

@@ -2,7 +2,8 @@
 """Run the engine on stock and on the fork, and show where the time went."""
 
 import json
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,6 @@ def run(release: Release, trees: Trees, report: Path) -> int:
     Returns:
         The exit status: 0 if stock compiles of the sampling step while requests wait,
         the fork does not, and both give the same tokens, ranks and logprobs.
-
-    Raises:
-        ForkError: The engine failed.
     """
     file, drawn = report / "demo.json", report / "demo.png"
     for path in (file, drawn):
@@ -43,7 +41,12 @@ def run(release: Release, trees: Trees, report: Path) -> int:
     print("The engine in vLLM's default mode, stock then fork, nothing compiled yet:")
     runs = {}
     for name, tree in (("stock", trees.stock), ("fork", trees.fork)):
-        (runs[name],) = generate.run(name, tree, [(SETUP, GROUPS)], report)
+        with tempfile.TemporaryDirectory() as empty:
+            models = [(SETUP, GROUPS)]
+            (runs[name],) = generate.run(name, tree, models, report, Path(empty))
+    problems = list(find_problems(runs))
+    for step in (it for run in runs.values() for it in run["steps"]):
+        del step["outputs"]
     pinned = release == described(None)
     result = {
         **machine.describe(),
@@ -52,25 +55,16 @@ def run(release: Release, trees: Trees, report: Path) -> int:
         "tree": tree_name(trees.fork),
         "device": runs["fork"]["loaded"]["device"],
         "vocabulary": SETUP["vocabulary"],
-        "variants": {name: _kept(run) for name, run in runs.items()},
+        "variants": runs,
     }
-    print("\n" + "\n".join(rows(result)) + "\n")
-    problems = list(find_problems(runs))
+    print("\n".join(["", *rows(result), "", *problems]))
     if problems:
-        print("\n".join(problems))
         return 1
     file.write_text(json.dumps(result, indent=1) + "\n")
     picture.draw(file, drawn)
     print(summary(result))
     print(f"The report: {report.relative_to(ROOT)}/demo.json and demo.png")
     return 0
-
-
-def _kept(run: Json) -> Json:
-    kept = ("batch", "seconds", "compilations")
-    loaded = {name: run["loaded"][name] for name in kept[1:]}
-    steps = [{name: it[name] for name in kept} for it in run["groups"]]
-    return {"loaded": loaded, "steps": steps}
 
 
 def rows(result: Json) -> Iterator[str]:
@@ -99,10 +93,10 @@ def summary(result: Json) -> str:
     )
 
 
-def find_problems(runs: dict[str, Json]) -> Iterator[str]:
+def find_problems(runs: Mapping[str, Json]) -> Iterator[str]:
     """Yield, a sentence each, what the runs do not show that they should."""
-    stock, fork = runs["stock"]["groups"], runs["fork"]["groups"]
-    if not list(of_sampling(stock)):
+    stock, fork = runs["stock"]["steps"], runs["fork"]["steps"]
+    if not of_sampling(stock):
         yield "Stock compiled nothing while requests waited, so this shows nothing."
     for it in of_sampling(fork):
         yield f"The fork compiled {it['function']}: {it['reason'] or 'the first time'}."

@@ -13,6 +13,10 @@ from tools.fork.bootstrap import VENV
 from tools.fork.outcomes import read_report_log
 from tools.fork.program import for_programs
 
+# In a group of its own, with the engines that its tests leave behind. Not a session:
+# some tests make their process the leader of a group, which that of a session may not.
+_PYTEST = "import os; os.setpgrp(); import pytest; raise SystemExit(pytest.main())"
+
 
 def run(
     tests: Sequence[str],
@@ -24,9 +28,9 @@ def run(
     """Run tests to their end, or to that of our patience.
 
     Args:
-        tests: Modules or nodeids, and options of pytest's.
+        tests: Modules or nodeids, then options of pytest's.
         tree: The source tree, which is the working directory.
-        env: What to add to the environment.
+        env: What to add to the settings.
         log: What pytest prints is added to this file.
         patience: The seconds that it may take; any if None.
 
@@ -40,33 +44,24 @@ def run(
         options = ["-p", "no:cacheprovider", "--continue-on-collection-errors"]
         options.append(f"--report-log={report}")
         process = subprocess.Popen(
-            [VENV / "bin/python", "-m", "pytest", *options, *tests],
+            [VENV / "bin/python", "-c", _PYTEST, *options, *tests],
             cwd=tree,
             env=for_programs(env),
             stdin=subprocess.DEVNULL,
             stdout=printed,
             stderr=printed,
-            # Not a session: some tests make their process the leader of a group, which
-            # the leader of a session may not do.
-            preexec_fn=os.setpgrp,
         )
-        problem = _wait(process, patience)
+        try:
+            status = process.wait(patience)
+            problem = f"was ended by signal {-status}" if status < 0 else ""
+        except subprocess.TimeoutExpired:
+            problem = f"did not end within {patience} s"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         outcomes = read_report_log(report.read_text().splitlines())
         if problem:
             printed.write(f"\nThis pytest {problem}.\n")
             outcomes[[*tests[:1], *outcomes][-1]] = "error"
     return outcomes
-
-
-def _wait(process: "subprocess.Popen[bytes]", patience: float | None) -> str:
-    """Wait for pytest; return, in words, how it ended if not by itself."""
-    try:
-        status = process.wait(patience)
-    except subprocess.TimeoutExpired:
-        return f"did not end within {patience} s"
-    finally:
-        # With the engines that its tests have left behind: all are in its group.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    return f"was ended by signal {-status}" if status < 0 else ""
