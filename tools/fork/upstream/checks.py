@@ -23,18 +23,15 @@ Json = dict[str, Any]
 
 
 def check(tree: Path, files: Sequence[str], config: Path) -> list[str]:
-    """Run upstream's hooks on files of a tree.
+    """Run upstream's hooks on files of a tree, a worktree of git's.
 
     Args:
-        tree: A worktree of a release with the change committed.
-        files: The paths that the change touches.
+        tree: The tree.
+        files: Paths in it.
         config: Where to write the configuration that is derived from upstream's.
 
     Returns:
         What pre-commit says of each hook that looked at a file.
-
-    Raises:
-        ForkError: A check failed; names it and says what it said.
     """
     import yaml
 
