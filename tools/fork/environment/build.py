@@ -24,8 +24,10 @@ from tools.fork.source.unpack import unpack_extensions
 DOWNLOADS = ROOT / "build/downloads"
 
 
-def make_trees(release: Release) -> Trees:
+def make_trees(release: Release, kind: str = "sdist") -> Trees:
     """Fetch the release, weave our change in, and put the untouched one beside it.
+
+    A ``cpu-wheel`` in place of the sdist has as much as sampling needs.
 
     Raises:
         ForkError: The release cannot be had, or our change does not fit it.
@@ -33,9 +35,9 @@ def make_trees(release: Release) -> Trees:
     install.check_git()
     made = trees(release)
     with step(f"vLLM {release.version}'s source"):
-        sdist = fetch(release, "sdist", DOWNLOADS)
+        archive = fetch(release, kind, DOWNLOADS)
     with step("our change woven in, as one commit on top"):
-        stashed = make_fork(release, sdist, made.fork)
+        stashed = make_fork(release, archive, made.fork)
         make_worktree(made.fork, made.stock, release.tag)
     if stashed:
         print(f"    edits found in {made.fork} are kept there: git stash list")

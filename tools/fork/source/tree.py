@@ -17,7 +17,7 @@ from tools.fork.program import Word, finish, run
 from tools.fork.release import Release
 from tools.fork.settings import GIT
 from tools.fork.source.overlay import COMMITS, woven
-from tools.fork.source.unpack import unpack_sdist
+from tools.fork.source.unpack import unpack_modules, unpack_sdist
 
 SUBJECTS = (
     "Count token ranks in one graph for every batch",
@@ -53,14 +53,16 @@ def trees(release: Release) -> Trees:
     return Trees.inside(ROOT / "build" / release.version)
 
 
-def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -> bool:
+def make_fork(
+    release: Release, archive: Path, tree: Path, overlay: Path = ROOT
+) -> bool:
     """Bring ``tree`` to the release with the overlay's change as commits on top.
 
     Edits found in the tree are kept with ``git stash``.
 
     Args:
         release: What to weave into.
-        sdist: Its verified sdist.
+        archive: Its verified sdist; or a wheel, for as much as that has.
         tree: Made if it does not exist.
         overlay: The folder with our ``vllm/`` and ``tests/v1/``.
 
@@ -70,8 +72,8 @@ def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -
     Raises:
         ForkError: The change does not fit the release, or the tree has other commits.
     """
-    if not tree.exists():
-        _commit_release(release, sdist, tree)
+    if not (tree / ".git").exists():
+        _commit_release(release, archive, tree)
     read = partial(committed, tree, release.tag)
     wanted = [woven(overlay, read, without) for without in COMMITS]
     (tree / ".git/index.lock").unlink(missing_ok=True)
@@ -226,12 +228,14 @@ def share_built_files(fork: Path, folder: Path) -> None:
             shutil.copy2(fork / name, link)
 
 
-def _commit_release(release: Release, sdist: Path, tree: Path) -> None:
-    """Turn the sdist into a repository with one tagged commit."""
+def _commit_release(release: Release, archive: Path, tree: Path) -> None:
+    """Turn what was fetched into a repository with one tagged commit."""
     tree.parent.mkdir(parents=True, exist_ok=True)
     partial = tree.with_name(f"{tree.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    unpack_sdist(sdist, partial)
+    for folder in (partial, tree):
+        shutil.rmtree(folder, ignore_errors=True)
+    unpack = unpack_modules if archive.suffix == ".whl" else unpack_sdist
+    unpack(archive, partial)
     # Metadata of the sdist's, not of the repository's: it would hide the metadata of
     # the installed package from a Python that has the tree on its path.
     for metadata in partial.glob("*.egg-info"):

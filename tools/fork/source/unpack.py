@@ -25,6 +25,13 @@ def unpack_sdist(archive: Path, target: Path) -> None:
         content.replace(target)
 
 
+def unpack_modules(wheel: Path, target: Path) -> None:
+    """Unpack the Python modules of a wheel into ``target``."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = [it for it in archive.namelist() if it.endswith(".py")]
+        archive.extractall(target, names)
+
+
 def unpack_extensions(wheel: Path, tree: Path, modules: Sequence[str] = ()) -> None:
     """Put the compiled extensions of a wheel into a source tree, and ``modules`` of it.
 
