@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
-from tools.fork.program import Word, finish, run
+from tools.fork.program import Word, run
 from tools.fork.release import Release
 from tools.fork.settings import GIT
 from tools.fork.source.overlay import COMMITS, woven
@@ -166,21 +166,10 @@ def format_patches(tree: Path, base: str, folder: Path) -> list[Path]:
     return [Path(it) for it in printed.split("\n")]
 
 
-def changed_lines(tree: Path, *between: Word) -> str:
-    """Return how many lines are added and removed, as "19 + 8".
-
-    Args:
-        tree: Where to ask git.
-        between: What it is to compare, in the words of ``git diff``.
-
-    Raises:
-        ForkError: git failed.
-    """
-    status, printed = finish(["git", "diff", "--numstat", *between], tree, GIT)
-    if status not in (0, 1):  # 1: two folders that are not in git differ
-        raise ForkError(f"git could not compare in {tree.name}/; it said:\n{printed}")
-    # Between them git may warn, of line ends.
-    numbers = [it.split("\t") for it in printed.splitlines() if "\t" in it]
+def changed_lines(tree: Path, base: str, commit: str, folder: str) -> str:
+    """Return how many lines a commit adds and removes in a folder, as "19 + 8"."""
+    printed = _git(tree, "diff", "--numstat", base, commit, "--", folder)
+    numbers = [it.split("\t") for it in printed.splitlines()]
     added, removed = (sum(int(it[column]) for it in numbers) for column in (0, 1))
     return f"{added} + {removed}"
 
