@@ -42,30 +42,26 @@ def result(release: Release, woven: Woven, found: Json, reports: Path) -> Json:
         last reported of that tree, as ``tested`` and ``shown``.
     """
     test, demo = (read_report(reports, name, woven.name) for name in ("test", "demo"))
-    made: Json = {
+    shown = {name: it["steps"] for name, it in demo.get("variants", {}).items()}
+    fork = [it for _, _, it in measure.steps(found)] if woven.fork else []
+    return {
         "release": release.version,
         "torch": found["stock"]["torch"],
         "on_v1": on_v1(release.version),
         "stock": [_verdict(it) for it in found["stock"]["calls"][1:]],
         "lines": woven.said if woven.fork else None,
         "misfit": None if woven.fork else woven.said.splitlines()[-1].strip(),
-        "fork": None,
+        "fork": {
+            "waiting": sum(it["compiled"] for it in fork[1:]),
+            "ahead": fork[0]["compiled"],
+            "error": next(filter(None, map(measure.error, fork)), None),
+        }
+        if fork
+        else None,
         "test": found.get("test"),
         "tested": test["commits"][-1]["outcomes"] if test else None,
-        "shown": demo
-        and {
-            name: len(of_sampling(it["steps"])) for name, it in demo["variants"].items()
-        },
+        "shown": {name: len(of_sampling(it)) for name, it in shown.items()},
     }
-    if fork := found.get("fork"):
-        made["fork"] = {
-            "waiting": sum(it["compiled"] for it in fork["calls"]),
-            "ahead": fork["ahead"]["compiled"],
-            "error": next(
-                filter(None, map(measure.error, [fork["ahead"], *fork["calls"]])), None
-            ),
-        }
-    return made
 
 
 def _verdict(call: Json) -> str:
