@@ -10,21 +10,18 @@ import pytest
 from tools.fork.release import Release
 from tools.fork.sampler import measure
 
-RELEASE = Release("9.9.9", "2", {})
 CRASH = "AssertionError: Guard failed on the frame. This is a bug"
 
 
-def step(compiled: int = 0, error: str | None = None) -> dict[str, Any]:
-    return {"compiled": compiled, "seconds": 1.25, "error": error}
-
-
-def side(ahead: dict[str, Any], *calls: dict[str, Any]) -> dict[str, Any]:
-    return {"torch": "2+cpu", "device": "CPU", "ahead": ahead, "calls": calls}
+def side(*compiled: int, error: str | None = None) -> dict[str, Any]:
+    """What happened on one side: the last call raises ``error``."""
+    steps = [{"compiled": it, "seconds": 1.25, "error": None} for it in compiled]
+    return {"ahead": steps[0], "calls": [*steps[1:-1], {**steps[-1], "error": error}]}
 
 
 FOUND = {
-    "stock": side(step(), step(1), step(), step(1), step(error=CRASH)),
-    "fork": side(step(1), *[step()] * 4),
+    "stock": side(0, 1, 0, 1, 0, error=CRASH),
+    "fork": side(1, 0, 0, 0, 0),
     "test": {"passed": 4},
 }
 
@@ -32,6 +29,7 @@ FOUND = {
 def test_measures_each_fork_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    release = Release("9.9.9", "2", {})
     stock, fork = tmp_path / "stock", tmp_path / "fork"
     asked = []
 
@@ -44,29 +42,24 @@ def test_measures_each_fork_once(
 
     def measured(tree: str, fork: Path | None = fork) -> Any:
         asked.clear()
-        return measure.measure(RELEASE, stock, fork, tree, tmp_path / "report")
+        return measure.measure(release, stock, fork, tree, tmp_path / "report")
 
     monkeypatch.setattr(measure, "run_under_torch", answer)
+    both = [("2", "stock", str(stock), None), ("2", "fork", str(fork), str(fork))]
     first = measured("first")
-    assert asked == [
-        ("2", "stock", str(stock), None),
-        ("2", "fork", str(fork), str(fork)),
-    ]
-    assert measured("first") == first
-    assert asked == []
+    assert asked == both
+    assert (measured("first"), asked) == (first, [])
 
     second = measured("second")
-    assert len(asked) == 2
+    assert asked == both
     assert second == json.loads((tmp_path / "report/sampler.json").read_text())
-    assert second["tree"] == "second"
-    assert second["fork"]["ahead"] == step(1)
-    assert second["test"] == {"passed": 4}
+    assert second == {**FOUND, "tree": "second", "by": first["by"]}
 
     assert "fork" not in measured("third", None)
-    assert len(asked) == 1
+    assert asked == both[:1]
     monkeypatch.setattr(measure, "CALLS", ((1, 9),))
     measured("third", None)
-    assert len(asked) == 1
+    assert asked == both[:1]
 
 
 def test_says_what_compiles_and_what_crashes() -> None:
