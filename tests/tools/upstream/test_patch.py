@@ -19,19 +19,25 @@ from tools.fork.upstream import checks, description, patch
 NAME, ADDRESS = "Ada B. Coder", "ada@example.org"
 PERSON = f"[user]\nname = {NAME}\nemail = {ADDRESS}\n"
 
-
 Make = Callable[[], list[Path]]
+
+
+def refuse(*_: object) -> None:
+    raise ForkError("refused")
 
 
 @pytest.fixture
 def make(mini: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """Makes the patches into dist/, for a user known to git, where checks pass."""
+    """Makes the patches into dist/, for a user known to git, where checks pass.
+
+    The release's torch cannot be had.
+    """
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     (tmp_path / "gitconfig").write_text(PERSON)
     monkeypatch.setattr(patch, "ROOT", tmp_path)
     monkeypatch.setattr(checks, "check", lambda *_: ["ruff-check....Passed"])
-    monkeypatch.setattr(measure, "measure", lambda *_: {})
+    monkeypatch.setattr(measure, "measure", refuse)
     mini.make_stock()
     reports, target = tmp_path / "report", tmp_path / "dist"
     return lambda: patch.make(mini.release, mini.trees, reports, target)
@@ -41,10 +47,12 @@ def test_the_patches_are_the_change_and_signed_off(
     mini: Miniature, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured: list[Path] = []
+    step = {"compiled": 0, "seconds": 1.25, "error": None}
+    side = {"torch": "2", "device": "CPU", "ahead": step, "calls": [step] * 4}
 
-    def record(*words: Path) -> dict[str, str]:
+    def record(*words: Path) -> object:
         measured.append(words[-1])
-        return {}
+        return {"stock": side, "fork": side}
 
     monkeypatch.setattr(measure, "measure", record)
     target, reports = tmp_path / "dist", tmp_path / "report"
@@ -69,6 +77,8 @@ def test_the_patches_are_the_change_and_signed_off(
     assert "vllm/: 3 + 0; tests/:\n1 + 0." in first
     assert "vllm/: 3 + 0; tests/:\n0 + 0." in second
     assert first.splitlines()[0].removeprefix("# ") in second
+    assert "torch 2, CPU" in first
+    assert first.count("| 1.25 | 1.25 |") == second.count("| 1.25 | 1.25 |") == 5
 
 
 THEIR_SETTINGS = (
@@ -107,33 +117,22 @@ def test_the_patch_is_the_same_whatever_git_is_told(
 
 
 def test_without_the_releases_torch_the_patch_is_written_all_the_same(
-    make: Make,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    make: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise ForkError("There is no such torch")
-
-    monkeypatch.setattr(measure, "measure", refuse)
-
     text, *_ = make()
 
-    assert "There is no such torch" in capsys.readouterr().out
+    assert "not measured:\nrefused" in capsys.readouterr().out
     assert "run `make patch RELEASE=9.9.9` first" in text.read_text()
 
 
 @pytest.mark.parametrize(
     ("person", "said"),
-    [("", r"needs your name.*\n.*user\.name"), (PERSON, "refuse the change")],
+    [("", r"needs your name.*\n.*user\.name"), (PERSON, "refused")],
 )
 def test_without_an_identity_or_where_a_check_fails_the_earlier_patch_stays(
     person: str, said: str, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def check(*_: object) -> list[str]:
-        raise ForkError("Upstream's own checks refuse the change (mypy)")
-
-    monkeypatch.setattr(checks, "check", check)
+    monkeypatch.setattr(checks, "check", refuse)
     (tmp_path / "gitconfig").write_text(person)
     (tmp_path / "dist").mkdir()
     (tmp_path / "dist/0001-earlier.patch").touch()
@@ -190,7 +189,6 @@ def test_only_what_was_measured_of_this_change_is_told(
     report("test", {**on, "tree": "another", "commits": [{**of_it, "tree": last}]})
     text = describe(ours[1])
     assert "| 1 | 2.50 s | 2.50 s |" in text
-    assert "run `make patch RELEASE=9.9.9` first" in text
     assert "run `make test RELEASE=9.9.9` first, on a machine with a GPU." in text
     assert "run `make test-upstream RELEASE=9.9.9` first" in text
     assert "3 passed" not in text
