@@ -21,7 +21,7 @@ WOVEN = SAMPLER.replace(
     b"        # Upstream's comment",
     b"        # Ours.\n        mark(logprobs, 0)\n\n        # Upstream's comment",
 )
-AHEAD = b"\n    def _compile_ahead(self):\n        pass\n"
+AHEAD = b"\n    def _compile_ahead(self):\n        return\n"
 
 
 def test_the_release_is_one_commit_and_ours_are_two_whoever_makes_them(
