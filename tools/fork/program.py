@@ -45,16 +45,13 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Run a program to its end, quietly.
+    """Run a program to its end, quietly, and return its standard output.
 
     Args:
         program: The program and its arguments.
         failure: The sentence for a person if it fails.
         cwd: Where to run it.
-        env: What to add to the environment.
-
-    Returns:
-        Its standard output.
+        env: What to add to the settings.
 
     Raises:
         ForkError: It cannot be run or ended with an error; after ``failure`` come the

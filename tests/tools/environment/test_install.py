@@ -2,16 +2,15 @@
 """Installing: what uv is told, with uv itself left out."""
 
 import re
-import subprocess
-import sysconfig
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fake_release import make_program
-from tools.fork import ForkError, bootstrap, program
+from tools.fork import ForkError, program
 from tools.fork.environment import install
 from tools.fork.program import run
 from tools.fork.release import Release
@@ -153,54 +152,65 @@ def test_a_program_that_fails_or_is_missing(tmp_path: Path) -> None:
         run(["no-such-program"], "It failed:")
 
 
-def test_the_virtual_environment_is_made_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_an_interrupted_installation_is_done_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    made: list[list[str]] = []
-    venv = tmp_path / ".venv"
-    running = f"python{sysconfig.get_python_version()}"
-    failing = 1  # which of the programs does
+    monkeypatch.setattr(install, "_STAMP", tmp_path / "stamp")
+    with pytest.raises(KeyboardInterrupt), install.installing("inputs") as options:
+        assert options == []
+        raise KeyboardInterrupt
+    assert not install.installed("inputs")
 
-    def call(program: list[str], env: dict[str, str], cwd: str = "") -> int:
-        made.append(program)
-        (venv / "bin").mkdir(parents=True, exist_ok=True)
-        (venv / "bin/python").touch()
-        return len(made) == failing
+    with install.installing("inputs") as options:
+        assert options == ["--reinstall"]
+    assert install.installed("inputs")
 
-    class Replaced(Exception):
-        pass
 
-    def execve(program: str, arguments: list[str], env: dict[str, str]) -> None:
-        assert arguments == [str(venv / "bin/python"), "-m", "tools.fork", "demo"]
-        raise Replaced
+def test_no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
 
-    def enter() -> str | None:
-        made.clear()
-        try:
-            return bootstrap.enter(["demo"], venv)
-        except Replaced:
-            return "replaced"
+    with pytest.raises(ForkError, match=r"no C\+\+ compiler g\+\+.*apt install g\+\+"):
+        install.check_system()
 
-    monkeypatch.setattr(bootstrap, "lock", lambda folder: None)
-    monkeypatch.setattr(subprocess, "call", call)
-    monkeypatch.setattr(bootstrap, "packages", lambda python: {})
-    monkeypatch.setattr("os.execve", execve)
 
-    assert f"needs the package {running}-venv" in str(enter())
-    failing = 3
-    assert "tools could not be installed" in str(enter())
-    failing = 0
-    assert enter() == "replaced"
-    assert len(made) == 3
-    (venv / "lib" / running).mkdir(parents=True)
-    assert enter() == "replaced"
-    assert not made
-    assert "of another Python" not in capsys.readouterr().out
-    (venv / "lib" / running).rmdir()
-    assert enter() == "replaced"
-    assert "is of another Python; delete it to have" in capsys.readouterr().out
-    monkeypatch.setattr("sys.prefix", str(venv))
-    assert enter() is None
+def test_no_python_headers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
+
+    with pytest.raises(ForkError, match=r"apt install python3\.\d+-dev"):
+        install.check_system()
+
+
+@pytest.mark.parametrize(("device", "needed"), [("cpu", True), ("cuda", False)])
+def test_no_libnuma(device: str, needed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.setattr("ctypes.CDLL", missing)
+    monkeypatch.setattr(install, "device", lambda: device)
+
+    said = pytest.raises(ForkError, match=r"libnuma\.so\.1 .* apt install libnuma1")
+    with said if needed else nullcontext():
+        install.check_system()
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo git version 2.31.1", "This is git version 2.31.1. Install git 2.32"),
+        ("echo broken; exit 1", "or newer .* and run again; git said:\n    broken"),
+        (None, "git is missing. Install git 2.32"),
+    ],
+)
+def test_an_old_git_or_none(
+    script: str | None, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if script:
+        make_program(tmp_path / "git", script)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(ForkError, match=said):
+        install.check_git()
 
 
 def test_a_long_step_shows_that_it_goes_on(

@@ -2,6 +2,7 @@
 """What is measured of the sampler is of the very fork, and only once."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +34,20 @@ def test_measures_each_fork_once(
     stock, fork = tmp_path / "stock", tmp_path / "fork"
     asked = []
 
-    def answer(torch: str, _: object, program: list[str], *__: object) -> str:
-        words = json.loads(program[-1])
+    def answer(python: list[str], _: str, words: Any, *__: object) -> Iterator[Any]:
         ((side, (tree, _)),) = words["trees"].items()
-        asked.append((torch, side, tree, words.get("test")))
-        results = [side, "test"] if "test" in words else [side]
-        return "\n".join(json.dumps({it: FOUND[it]}) for it in results)
+        assert "--with=torch==2" in python
+        asked.append((side, tree, words.get("test")))
+        for result in [side, "test"] if "test" in words else [side]:
+            yield {result: FOUND[result]}
 
     def measured(tree: str, fork: Path | None = fork) -> Any:
         asked.clear()
         return measure.measure(release, stock, fork, tree, tmp_path / "report")
 
-    monkeypatch.setattr(measure, "run_under_torch", answer)
-    both = [("2", "stock", str(stock), None), ("2", "fork", str(fork), str(fork))]
+    monkeypatch.setattr(measure, "packages", lambda python: {})
+    monkeypatch.setattr(measure.child, "call", answer)
+    both = [("stock", str(stock), None), ("fork", str(fork), str(fork))]
     first = measured("first")
     assert asked == both
     assert (measured("first"), asked) == (first, [])

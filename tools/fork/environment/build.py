@@ -27,10 +27,8 @@ DOWNLOADS = ROOT / "build/downloads"
 def make_trees(release: Release, kind: str = "sdist") -> Trees:
     """Fetch the release, weave our change in, and put the untouched one beside it.
 
-    A ``cpu-wheel`` in place of the sdist has as much as sampling needs.
-
-    Raises:
-        ForkError: The release cannot be had, or our change does not fit it.
+    A ``cpu-wheel`` in place of the sdist has as much as sampling needs. What is done
+    stays done where a step fails.
     """
     install.check_git()
     made = trees(release)
@@ -45,11 +43,7 @@ def make_trees(release: Release, kind: str = "sdist") -> Trees:
 
 
 def make(release: Release) -> Trees:
-    """Build and install the fork into the virtual environment.
-
-    Raises:
-        ForkError: A step failed; what is done stays done.
-    """
+    """Build and install the fork into the virtual environment."""
     install.check_system()
     device = install.device()
     digests = [it for found in release.digests.values() for it in found]
@@ -77,9 +71,6 @@ def prepare_for_setup(release: Release) -> Path:
     """Make a tree of the fork and set what its setup.py, to be run next, is told.
 
     What the caller has set in the environment stays.
-
-    Raises:
-        ForkError: The release cannot be had, or our change does not fit it.
     """
     asked = os.environ.get("VLLM_USE_PRECOMPILED", "").lower() in ("1", "true")
     if not asked and os.environ.get("VLLM_TARGET_DEVICE") == "cpu":
