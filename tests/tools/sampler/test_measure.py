@@ -37,13 +37,13 @@ def test_measures_each_fork_once(
     def answer(python: list[str], _: str, words: Any, *__: object) -> Iterator[Any]:
         ((side, (tree, _)),) = words["trees"].items()
         assert "--with=torch==2" in python
-        asked.append((side, tree, words.get("test")))
-        for result in [side, "test"] if "test" in words else [side]:
+        asked.append((side, tree, words["test"]))
+        for result in [side, "test"] if words["test"] else [side]:
             yield {result: FOUND[result]}
 
     def measured(tree: str, fork: Path | None = fork) -> Any:
         asked.clear()
-        return measure.measure(release, stock, fork, tree, tmp_path / "report")
+        return measure.measure(release, stock, fork, tree, tmp_path)
 
     monkeypatch.setattr(measure, "packages", lambda python: {})
     monkeypatch.setattr(measure.child, "call", answer)
@@ -54,7 +54,7 @@ def test_measures_each_fork_once(
 
     second = measured("second")
     assert asked == both
-    assert second == json.loads((tmp_path / "report/sampler.json").read_text())
+    assert second == json.loads((tmp_path / "sampler.json").read_text())
     assert second == {**FOUND, "tree": "second", "by": first["by"]}
 
     assert "fork" not in measured("third", None)

@@ -52,26 +52,25 @@ def measure(
         return there
     found: Json = {"tree": tree, "by": by.hexdigest()}
     # Each in a process of its own: the first to compile waits for Inductor to start.
-    log = reports / "sampler.log"
-    found |= _ask(release, {"trees": {"stock": [str(stock), CALLS]}}, log)
-    if fork:
-        forks = {"fork": [str(fork), CALLS]}
-        found |= _ask(release, {"trees": forks, "test": str(fork)}, log)
-    reports.mkdir(parents=True, exist_ok=True)
+    for side, source in (("stock", stock), ("fork", fork)):
+        test = str(source) if side == "fork" else None
+        asked = {"trees": {side: [str(source), CALLS]}, "test": test}
+        for answer in _ask(release.torch, asked, reports) if source else ():
+            found |= answer
     (reports / "sampler.json").write_text(json.dumps(found, indent=1) + "\n")
     return found
 
 
-def _ask(release: Release, asked: Json, log: Path) -> Json:
+def _ask(torch: str, asked: Json, reports: Path) -> Iterator[Json]:
     """Ask `tools.fork.sampler.probe`, in an environment of uv's with the torch."""
     tests = ("pytest", "pytest-reportlog", "setuptools")
-    wanted = (f"torch=={release.torch}", "numpy", "packaging", *tests)
+    wanted = (f"torch=={torch}", "numpy", "packaging", *tests)
     uv: list[Word] = [VENV / "bin/uv", "run", "--quiet", "--no-project", "--isolated"]
     packed = [f"--python={sys.executable}", *(f"--with={it}" for it in wanted)]
     # No trial programs for what the CPU can do: Inductor takes the kernel's word.
     env = {**packages(sys.executable), "TORCHINDUCTOR_VEC_ISA_OK": "1"}
-    answers = child.call([*uv, *packed, "python"], probe.__name__, asked, env, log)
-    return {name: it for answer in answers for name, it in answer.items()}
+    python, log = [*uv, *packed, "python"], reports / "sampler.log"
+    return child.call(python, probe.__name__, asked, env, log)
 
 
 def steps(found: Json) -> Iterator[tuple[str, Json, Json]]:
