@@ -27,7 +27,7 @@ def run(
 
     Args:
         variant: The tree's name, for a person.
-        tree: The source tree.
+        tree: The tree.
         models: Per model, what it is, as QWEN, and groups of requests, one after the
             other: per request what to tell SamplingParams, and in ``arrives``, if it
             does not come with its group, after how many of the engine's steps it does.

@@ -26,7 +26,7 @@ class Woven:
         stock: The release's source tree, or as much of it as sampling needs.
         fork: The same with the change; None where it does not fit.
         said: How many lines were changed; or why it does not fit.
-        name: A name for the content of the fork, or else of the release.
+        name: git's name for the content of the fork, or else of the release.
         files: By path, what is woven.
     """
 

@@ -33,8 +33,8 @@ def measure(
         release: The release.
         stock: Its source tree.
         fork: The same with the change; None where it does not fit.
-        tree: A name for the content of ``fork``, or of ``stock`` if there is none. What
-            was measured of the same content is not measured again.
+        tree: git's name for the content of ``fork``, or of ``stock`` if there is none.
+            What was measured of the same content is not measured again.
         reports: The folder for the report.
 
     Returns:

@@ -29,7 +29,7 @@ def run(
 
     Args:
         tests: Modules or nodeids, then options of pytest's.
-        tree: The source tree, which is the working directory.
+        tree: The working directory.
         env: What to add to the settings.
         log: What pytest prints is added to this file.
         patience: The seconds that it may take; any if None.

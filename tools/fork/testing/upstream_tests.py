@@ -85,7 +85,7 @@ def run(trees: Trees, report: Path) -> int:
         hub.make_hub(ROOT / _MODELS, sorted([trees.stock / _PROMPTS, *words]))
     for side in sides:
         side.log.unlink(missing_ok=True)
-    for tests in modules:
+    for tests in filter(None, modules):
         print("\n".join(f"  {it}" for it in tests), flush=True)
         for side in sides:
             found[side.name] |= side.run(tests)

@@ -33,13 +33,9 @@ _NO_IDENTITY = (
 
 
 def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Path]:
-    """Write each commit as a patch, and a description of it.
+    """Write each commit as a patch into ``target``, and a description of it.
 
-    Args:
-        release: What the patches are against.
-        trees: Its trees.
-        reports: The folder with what was measured of it.
-        target: The folder that gets the files.
+    What is in ``reports`` is told of those commits that it was measured of.
 
     Returns:
         The files, in order.
