@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 import torch
 
-from rows import CASES, LAYOUTS, MODES, VOCABULARY, logits, metadata
+from rows import LAYOUTS, MODES, VOCABULARY, logits, metadata
 from tools.fork.bootstrap import ROOT
 from tools.fork.sampler.observe import compilations
 from vllm.config import set_current_vllm_config
-from vllm.v1.sample.ops.logprobs import batched_count_greater_than
 from vllm.v1.sample.sampler import Sampler
 
 
@@ -82,24 +81,6 @@ def test_threads_that_sample_at_once(ready: bool) -> None:
         list(threads.map(work, (1, 2, 1, 8)))  # and raise what any of them raised
 
     assert not ready or compilations() == []
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("case", CASES)
-def test_extreme_values_are_counted_as_eager_counts(
-    case: str, dtype: torch.dtype
-) -> None:
-    rows, values = CASES[case]
-    x = torch.tensor(rows, dtype=dtype)
-
-    counted = batched_count_greater_than(x, torch.tensor(values, dtype=dtype)[:, None])
-
-    expected = [
-        sum(entry >= value for entry in row)
-        for row, value in zip(rows, values, strict=True)
-    ]
-    assert counted.dtype == torch.int64
-    assert counted.tolist() == expected
 
 
 def test_gathering_can_be_part_of_a_larger_graph() -> None:
