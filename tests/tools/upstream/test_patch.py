@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fake_release import MODULE, Miniature, git, make_program
+from fake_release import MODULE, Miniature, git, make_program, write
 from tools.fork import ForkError
 from tools.fork.release import Release
 from tools.fork.sampler import measure
@@ -258,13 +258,13 @@ def test_upstreams_checks_say_what_fails_and_nobody_skips_one(
 ) -> None:
     (tmp_path / "bin").mkdir()
     make_program(tmp_path / "bin/python", f'printf "{printed}"; exit {status}')
-    (tmp_path / ".pre-commit-config.yaml").write_text("repos: []\n")
+    write(tmp_path / "tree", {".pre-commit-config.yaml": b"repos: []\n"})
     monkeypatch.setenv("SKIP", "mypy")
     monkeypatch.setattr(checks, "packages", lambda python: {})
     monkeypatch.setattr(checks, "VENV", tmp_path)
 
     def check() -> list[str]:
-        return checks.check(tmp_path, ["a.py"], tmp_path / "build/config.yaml")
+        return checks.check(tmp_path / "tree", ["a.py"])
 
     if said is None:
         assert check() == ["mypy..Passed"]

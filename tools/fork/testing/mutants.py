@@ -126,9 +126,9 @@ def _results(tree: Path, modules: Mapping[str, bytes], without: str) -> Outcomes
 
 
 def _as_it_must(without: str, found: Outcomes) -> bool:
-    """Tell whether a test fails, or, on the whole commit, all pass.
+    """Tell whether the whole commit passes, or, without a part, a test fails.
 
-    An error shows nothing: a test that crashed or could not be collected.
+    An error is neither: it shows only that a test crashed or was not collected.
     """
     outcomes = {*found.values()}
     if without == _NOTHING:

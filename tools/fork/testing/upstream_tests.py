@@ -112,9 +112,9 @@ def run(trees: Trees, report: Path) -> int:
 
 
 def _ranks(outcomes: Outcomes) -> Counter[str]:
-    """Return by test how good its outcome is: the difference has those that are better.
+    """Return by test how good its outcome is; one that did not run is like one failed.
 
-    One that did not run is as bad as one that failed.
+    Of two of these, the difference holds the tests that are better in the first.
     """
     return Counter({nodeid: _RANK.get(it, 0) for nodeid, it in outcomes.items()})
 

@@ -23,10 +23,10 @@ _HOOKS = {
 Json = dict[str, Any]
 
 
-def check(tree: Path, files: Sequence[str], config: Path) -> list[str]:
+def check(tree: Path, files: Sequence[str]) -> list[str]:
     """Run upstream's hooks on files of a tree, which is a worktree of git's.
 
-    The configuration, derived from upstream's, is written into ``config``.
+    The configuration that is derived from upstream's is written beside the tree.
 
     Returns:
         What pre-commit says of each hook that looked at a file.
@@ -34,7 +34,7 @@ def check(tree: Path, files: Sequence[str], config: Path) -> list[str]:
     import yaml
 
     theirs = yaml.safe_load((tree / ".pre-commit-config.yaml").read_text("utf-8"))
-    config.parent.mkdir(parents=True, exist_ok=True)
+    config = tree.with_name("pre-commit.yaml")
     config.write_text(yaml.safe_dump(derived(theirs), sort_keys=False))
     program: list[Word] = [VENV / "bin/python", "-m", "pre_commit", "run"]
     done = subprocess.run(

@@ -81,8 +81,7 @@ def _check(trees: Trees, commit: str) -> None:
     make_worktree(trees.fork, trees.scratch, commit)
     with step("upstream's own checks"):
         files = touched(trees.scratch, f"{commit}~", commit)
-        config = trees.scratch.with_name("pre-commit.yaml")
-        hooks = checks.check(trees.scratch, files, config)
+        hooks = checks.check(trees.scratch, files)
     print("\n".join(f"    {hook}" for hook in hooks))
 
 
