@@ -20,21 +20,13 @@ from tools.fork.source.tree import (
 
 @dataclass(frozen=True)
 class Woven:
-    """What became of the change in a release.
+    """What became of the change in a release."""
 
-    Attributes:
-        stock: The release's source tree, or as much of it as sampling needs.
-        fork: The same with the change; None where it does not fit.
-        said: How many lines were changed; or why it does not fit.
-        name: git's name for the content of the fork, or else of the release.
-        files: By path, what is woven.
-    """
-
-    stock: Path
-    fork: Path | None
-    said: str
-    name: str
-    files: Mapping[str, bytes]
+    stock: Path  # the release's source tree, or as much of it as sampling needs
+    fork: Path | None  # the same with the change; None where it does not fit
+    said: str  # how many lines were changed, or why it does not fit
+    name: str  # git's, for the content of the fork, or else of the release
+    files: Mapping[str, bytes]  # what is woven, by path
 
 
 def weave(releases: Sequence[Release]) -> dict[str, Woven]:
