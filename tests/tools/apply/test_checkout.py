@@ -83,7 +83,10 @@ def test_uncommitted_work_is_left_alone_unless_told_otherwise(
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({MODULE: b"class Sampler:\n    def gather(a, b): ..."}, "no anchor left"),
+        (
+            {MODULE: b"class Sampler:\n    def gather(a, b):\n        ..."},
+            "no anchor left",
+        ),
         # The last file cannot be written, since a folder is in its way.
         (
             {"vllm/zzz.py": b"import b\n", "vllm/.zzz.py.partial/a": b""},

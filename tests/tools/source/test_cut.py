@@ -79,16 +79,11 @@ def test_dropping_leaves_what_only_they_used() -> None:
     assert left == SOURCE.replace(gone, b"").replace(b", c", b"")
 
 
-def test_shared_lines() -> None:
-    with pytest.raises(ForkError, match=r"a\.py: one of a shares its lines"):
+def test_what_cannot_be_cut() -> None:
+    with pytest.raises(ForkError, match=r"a\.py: `a = 1` would read otherwise"):
         drop(b"a = 1; b = 2\n", "a.py", {"a"})
-
-
-def test_what_is_not_there() -> None:
-    with pytest.raises(ForkError, match=r"a\.py does not define Sampler\.lost, more"):
-        cut(SOURCE, "a.py", {"Sampler.lost", "Sampler.other", "more"})
     with pytest.raises(ForkError, match=r"a\.py is not valid Python"):
-        cut(b"def", "a.py", ())
+        cut(b"def", "a.py", set())
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda it: it.name)

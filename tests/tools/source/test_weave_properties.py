@@ -70,8 +70,6 @@ def modules(draw: st.DrawFn) -> bytes:
     text = f"{function()}\nclass A:\n{textwrap.indent(function(), '    ')}"
     if draw(st.booleans()):
         text = text.replace("    ", "\t")
-    if draw(st.booleans()):
-        text = text.rstrip()
     return text.replace("\n", draw(st.sampled_from(["\n", "\r\n", "\r"]))).encode()
 
 
@@ -118,10 +116,8 @@ def weave_around(
     )
     woven = weave(ours, upstream, "module.py")
     assert weave(ours, woven, "module.py") == woven
-    newline = re.findall(rb"\r\n|\r|\n", upstream)[0]
-    end = b"" if upstream.endswith((b"\n", b"\r")) else newline
     inserted = re.compile(rb"[^\r\n]*MARK[^\r\n]*(\r\n|\r|\n)")
-    assert inserted.subn(b"", woven + end) == (upstream + end, 4)
+    assert inserted.subn(b"", woven) == (upstream, 4)
     wanted = [ast.dump(it) for it in ast.parse("\n".join(body)).body]
     assert any(
         wanted == [*map(ast.dump, block[at : at + 3])]
@@ -140,8 +136,9 @@ def test_around_any_statement(upstream: bytes, data: st.DataObject) -> None:
     try:
         weave_around(upstream, outer, function, anchor)
     except ForkError:
+        # Where lines are shared, or a string ends in what looks like a comment.
         above, line = re.split("\r\n|\r|\n", upstream.decode())[anchor.lineno - 2 :][:2]
-        assert re.search("; |elif |: pass", f"{above[-2:]} {line}")
+        assert re.search('; |elif |: pass|"""$', f"{above[-3:]}\n{line}", re.M)
 
 
 @same_examples_in_every_run
