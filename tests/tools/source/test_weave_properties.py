@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
-from tools.fork.source.syntax import Function
+from tools.fork.source.syntax import Function, Source
 from tools.fork.source.weave import weave
 
 # {0} is a number of its own, so that a statement can be told from all others.
@@ -96,6 +96,10 @@ def anchors(function: Function) -> list[ast.stmt]:
     ]
 
 
+def woven(ours: bytes, upstream: bytes) -> bytes:
+    return weave(Source("our module.py", ours), upstream, "module.py")
+
+
 def sparse(outer: Scopes, function: Function, body: list[str]) -> bytes:
     """Write a sparse function with this body between two ``...``."""
     body = ["...", *body, "..."]
@@ -114,14 +118,14 @@ def weave_around(
     ours = re.sub(
         rb"( *)(MARK.*\n)\n*", rb"\1# MARK\n\1\2", sparse(outer, function, body)
     )
-    woven = weave(ours, upstream, "module.py")
-    assert weave(ours, woven, "module.py") == woven
+    result = woven(ours, upstream)
+    assert woven(ours, result) == result
     inserted = re.compile(rb"[^\r\n]*MARK[^\r\n]*(\r\n|\r|\n)")
-    assert inserted.subn(b"", woven) == (upstream, 4)
+    assert inserted.subn(b"", result) == (upstream, 4)
     wanted = [ast.dump(it) for it in ast.parse("\n".join(body)).body]
     assert any(
         wanted == [*map(ast.dump, block[at : at + 3])]
-        for node in ast.walk(ast.parse(woven))
+        for node in ast.walk(ast.parse(result))
         for _, block in ast.iter_fields(node)
         if isinstance(block, list) and isinstance(block[:1] and block[0], ast.stmt)
         for at in range(len(block))
@@ -156,5 +160,5 @@ def test_what_does_not_fit_is_a_sentence(
 
     for ours in (sparse(outer, function, body), b"".join(rest)):
         with suppress(ForkError):
-            woven = weave(ours, upstream, "module.py")
-            assert weave(ours, woven, "module.py") == woven
+            result = woven(ours, upstream)
+            assert woven(ours, result) == result

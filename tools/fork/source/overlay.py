@@ -110,24 +110,25 @@ def _woven_source(
     woven = read(name)
     if woven is None:
         raise ForkError(f"upstream's {name} is gone; fit our sparse source to that.")
-    sources = [it for it in (on_disk(folder, name) for folder in folders) if it]
-    for at, ours in enumerate(sources):
-        later = set().union(*(bound(it, name, Function) for it in sources[at + 1 :]))
-        ours = drop(cut(ours, name, without), name, later)
-        for module, wanted in _needs(ours, name):
-            texts = [read(f"{module}.py"), read(f"{module}/__init__.py")]
-            if not any(
-                re.search(rb"\b%b\b" % wanted.encode(), it or b"") for it in texts
-            ):
+    texts = [it for it in (on_disk(folder, name) for folder in folders) if it]
+    sources = [Source(f"our {name}", it) for it in texts]
+    later = [bound(it, Function) for it in sources]
+    for source in sources:
+        later = later[1:]
+        cut(source, without)
+        drop(source, set().union(*later))
+        for module, wanted in _needs(source, name):
+            files = [read(f"{module}.py"), read(f"{module}/__init__.py")]
+            if not any(re.search(rf"\b{wanted}\b".encode(), it or b"") for it in files):
                 raise ForkError(f"upstream's {module} has no {wanted}.")
-        woven = weave(ours, woven, name)
+        woven = weave(source, woven, name)
     return woven
 
 
-def _needs(source: bytes, name: str) -> Iterator[tuple[str, str]]:
+def _needs(source: Source, name: str) -> Iterator[tuple[str, str]]:
     """Yield each module of upstream's that a source needs, and what it needs there."""
-    yield from _ASKS.findall(source.decode())
-    for node in Source(name, source).module.body:
+    yield from _ASKS.findall(source.data().decode())
+    for node in source.module.body:
         if isinstance(node, ast.ImportFrom) and node.module:
             module = node.module.replace(".", "/")
             if module.partition("/")[0] == name.partition("/")[0]:
@@ -141,7 +142,9 @@ def _woven_test(
     ours = on_disk(folders[0], name)
     ports = [it for it in folders[1:] if (it / name).exists()]
     if ours is not None and (not ports or read(name) in (None, ours)):
-        return cut(ours, name, without)
+        source = Source(f"our {name}", ours)
+        cut(source, without)
+        return source.data()
     return _woven_source(ports, name, read, without)
 
 

@@ -71,6 +71,10 @@ class Source:
             ast.copy_location(it, place)
         return new
 
+    def text(self, node: ast.stmt) -> Lines:
+        """Return a statement that is not compound as a line of this file."""
+        return [ast.unparse(node).encode() + self.newline]
+
     def block(self, node: ast.stmt) -> Block:
         """Return the statements among which a statement stands."""
         return next(
@@ -117,14 +121,19 @@ def stop(node: ast.stmt) -> int:
     return node.end_lineno or node.lineno
 
 
-def names(node: ast.stmt) -> list[str]:
-    """Return the names that a definition, an import or an assignment to one binds."""
+def names(node: ast.stmt) -> set[str]:
+    """Return the names that a statement binds where it stands."""
     if isinstance(node, Definition):
-        return [node.name]
-    if isinstance(node, Import):
-        return [bound_by(alias) for alias in node.names]
-    targets = node.targets if isinstance(node, ast.Assign) else []
-    return [it.id for it in targets if isinstance(it, ast.Name) and len(targets) == 1]
+        return {node.name}
+    found = set()
+    for it in ast.walk(node):
+        if isinstance(it, ast.alias):
+            found.add(bound_by(it))
+        elif isinstance(it, Definition):
+            found.add(it.name)
+        elif isinstance(it, ast.Name) and isinstance(it.ctx, ast.Store):
+            found.add(it.id)
+    return found
 
 
 def bound_by(alias: ast.alias) -> str:

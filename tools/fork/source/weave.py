@@ -28,7 +28,7 @@ source, or else at the end of the module or class, with the comment above it.
 **Classes** hold such functions; decorators and bases become ours.
 
 **Imports** that upstream lacks are added where isort would have them.
-**Assignments** to one name that upstream lacks are added behind the imports.
+**Assignments** that upstream lacks are added behind the imports.
 
 Every other byte of upstream's file stays. Each edit is made in the file's lines and in
 its syntax, and the edited lines must read as the edited syntax: what does not fit is an
@@ -58,23 +58,23 @@ _INSTEAD_OF = b"# instead of:"
 _REFIT = "; fit our sparse source to this release"
 
 
-def weave(ours: bytes, upstream: bytes, name: str) -> bytes:
+def weave(source: Source, upstream: bytes, name: str) -> bytes:
     """Weave a sparse source into a file of upstream's.
 
     Args:
-        ours: The sparse source.
+        source: The sparse source.
         upstream: The file as the release has it, or as an earlier weave left it.
         name: The file's path in upstream's repository.
 
     Raises:
         ForkError: The source does not fit; names the definition and the statement.
     """
-    woven = _Weave(ours, Source(f"upstream's {name}", upstream), name).woven()
+    woven = _Weave(source, Source(f"upstream's {name}", upstream), name).woven()
     try:
         compile(woven, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:  # such as a late `from __future__`
         raise ForkError(f"the woven {name} is not valid Python: {error}.") from error
-    if _Weave(ours, Source(f"the woven {name}", woven), name).woven() != woven:
+    if _Weave(source, Source(f"the woven {name}", woven), name).woven() != woven:
         raise ForkError(f"{name}: weaving our source twice would change it twice.")
     return woven
 
@@ -82,11 +82,11 @@ def weave(ours: bytes, upstream: bytes, name: str) -> bytes:
 class _Weave:
     """Weaves a sparse source into a file of upstream's, once."""
 
-    def __init__(self, ours: bytes, target: Source, name: str) -> None:
-        self.source = Source(f"our {name}", ours)
+    def __init__(self, source: Source, target: Source, name: str) -> None:
+        self.source = source
         self.target = target
         self.package = name.partition("/")[0]
-        lines = enumerate(self.source.lines)
+        lines = enumerate(source.lines)
         self.unread = {at for at, line in lines if _INSTEAD_OF in line}
         self.assigned: Block = []  # what was added to upstream's, in order
 
@@ -120,7 +120,7 @@ class _Weave:
                 above = self.definition(node, theirs, above)
             elif isinstance(node, Import) and ours is self.source.module:
                 self.add_import(node)
-            elif names(node) and ours is self.source.module:
+            elif isinstance(node, ast.Assign) and ours is self.source.module:
                 self.add_assignment(node)
             elif node is not ours.body[0] or not ast.get_docstring(ours):
                 problem = "is neither import, assignment nor definition"
@@ -129,7 +129,7 @@ class _Weave:
     def definition(self, ours: Definition, scope: Scope, above: ast.stmt) -> ast.stmt:
         """Weave a definition, behind ``above`` if it is a new one; return its node."""
         sparse = _is_open(ours) or any(map(_is_dots, ast.walk(ours)))
-        found = [it for it in scope.body if _binds(it, ours.name)]
+        found = [it for it in scope.body if ours.name in names(it)]
         if not found and sparse:
             raise self.source.error(ours, f"is gone from upstream's{_REFIT}")
         if not found:
@@ -253,7 +253,7 @@ class _Weave:
         beside = (later or imports)[0 if later else -1] if imports else body[0]
         apart = isinstance(beside, Import) and self.import_order(beside)[0] != order[0]
         gap = [self.target.newline] * apart
-        text = [ast.unparse(node).encode() + self.target.newline]
+        text = self.target.text(node)
         if later:
             self.before(beside, text + gap, node)
         else:
@@ -276,13 +276,13 @@ class _Weave:
         self.check_free(ours)
         imports = [it for it in body if isinstance(it, Import)]
         above = [*body, *imports, *self.assigned][-1]
-        text = [ast.unparse(ours).encode() + self.target.newline]
-        self.assigned += [self.behind(above, [self.target.newline, *text], ours)]
+        text = [self.target.newline, *self.target.text(ours)]
+        self.assigned += [self.behind(above, text, ours)]
 
     def check_free(self, ours: ast.stmt) -> None:
         """Raise if upstream binds otherwise a name that our statement binds."""
         for it in self.target.module.body:
-            if any(_binds(it, name) for name in names(ours)):
+            if names(it) & names(ours):
                 problem = f"clashes with our `{ast.unparse(ours)}`{_REFIT}"
                 raise self.target.error(it, problem)
 
@@ -323,15 +323,3 @@ def _is_open(node: Definition) -> bool:
 
 def _is_dots(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and ast.unparse(node) == "..."
-
-
-def _binds(node: ast.stmt, name: str) -> bool:
-    """Tell whether a statement defines ``name``, imports it or assigns to it."""
-    if isinstance(node, Definition):
-        return node.name == name
-    assigned = ast.dump(ast.Name(name, ast.Store()))
-    return any(
-        name == (getattr(inner, "asname", None) or getattr(inner, "name", None))
-        or ast.dump(inner) == assigned
-        for inner in ast.walk(node)
-    )
