@@ -37,7 +37,7 @@ error, never a guess. Weaving twice must be the same as weaving once.
 
 import ast
 import sys
-from copy import deepcopy
+from copy import copy, deepcopy
 from itertools import groupby
 
 from tools.fork import ForkError
@@ -118,10 +118,8 @@ class _Weave:
         for node in ours.body:
             if isinstance(node, Definition):
                 above = self.definition(node, theirs, above)
-            elif isinstance(node, Import) and ours is self.source.module:
-                self.add_import(node)
-            elif isinstance(node, ast.Assign) and ours is self.source.module:
-                self.add_assignment(node)
+            elif isinstance(node, Import | ast.Assign) and theirs is self.target.module:
+                self.add(node)
             elif node is not ours.body[0] or not ast.get_docstring(ours):
                 problem = "is neither import, assignment nor definition"
                 raise self.source.error(node, problem)
@@ -134,10 +132,8 @@ class _Weave:
             raise self.source.error(ours, f"is gone from upstream's{_REFIT}")
         if not found:
             text = self.moved(self.source.comment_start(ours), stop(ours), above)
-            blank = [self.target.newline] * (
-                1 if isinstance(scope, ast.ClassDef) else 2
-            )
-            return self.behind(above, blank + text, ours)
+            blank = 2 if scope is self.target.module else 1
+            return self.behind(above, [self.target.newline] * blank + text, ours)
         theirs = found[0]
         if len(found) > 1:
             raise self.target.error(found[1], f"defines it more than once{_REFIT}")
@@ -160,9 +156,9 @@ class _Weave:
         node = type(ours)(**fields, body=theirs.body)
         if _is_open(ours) or ast.dump(node) == ast.dump(theirs):
             return
-        first, last = self.source.comment_start(ours), _header_stop(self.source, ours)
-        text = self.moved(first, last, theirs)
-        first, last = start(theirs), _header_stop(self.target, theirs)
+        comment = self.source.comment_start
+        text = self.moved(comment(ours), comment(ours.body[0]), theirs)
+        first, last = start(theirs), self.target.comment_start(theirs.body[0])
         vars(theirs).update(deepcopy(fields))
         self.target.edit(first, last, text, theirs, theirs)
 
@@ -238,53 +234,42 @@ class _Weave:
             raise self.target.error(found[1], f"is there more than once{_REFIT}")
         return found[0] if found else None
 
-    def add_import(self, ours: Import) -> None:
-        """Add what upstream does not import yet, before the first that sorts behind."""
-        body = self.target.module.body
-        imports = [it for it in body if isinstance(it, Import)]
-        known = {_imported(it, name) for it in imports for name in it.names}
-        missing = [it for it in ours.names if _imported(ours, it) not in known]
-        if not missing:
+    def add(self, ours: Import | ast.Assign) -> None:
+        """Add what upstream lacks of it, before the first import that sorts behind."""
+        node, body = copy(ours), self.target.module.body
+        if isinstance(node, Import):
+            imports = [it for it in body if isinstance(it, Import)]
+            known = {_imported(it, name) for it in imports for name in it.names}
+            node.names = [it for it in node.names if _imported(node, it) not in known]
+        if not names(node) or ast.dump(node) in map(ast.dump, body):
             return
-        node = type(ours)(**{**dict(ast.iter_fields(ours)), "names": missing})
-        self.check_free(node)
-        order = self.import_order(node)
-        later = [it for it in imports if self.import_order(it) > order]
-        beside = (later or imports)[0 if later else -1] if imports else body[0]
-        apart = isinstance(beside, Import) and self.import_order(beside)[0] != order[0]
-        gap = [self.target.newline] * apart
-        text = self.target.text(node)
+        for it in body:
+            if names(it) & names(node):
+                problem = f"clashes with our `{ast.unparse(node)}`{_REFIT}"
+                raise self.target.error(it, problem)
+        order = self.order(node)
+        placed = [it for it in body if isinstance(it, Import) or it in self.assigned]
+        later = [it for it in placed if self.order(it) > order]
+        beside = [*later[:1], *placed[-1:], body[0]][0]
+        apart = beside in placed and self.order(beside)[0] != order[0]
+        gap, text = [self.target.newline] * apart, self.target.text(node)
         if later:
             self.before(beside, text + gap, node)
-        else:
-            self.behind(beside, gap + text, node)
+            return
+        new = self.behind(beside, gap + text, node)
+        if isinstance(new, ast.Assign):
+            self.assigned.append(new)
 
-    def import_order(self, node: Import) -> tuple[int, bool, str]:
+    def order(self, node: ast.stmt) -> tuple[int, bool, str]:
         """Return what isort goes by: section, `import` before `from`, the name."""
+        if not isinstance(node, Import):
+            return 4, False, ""  # an assignment, behind all imports
         origin = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
         name = origin or ""
         package = name.partition(".")[0]
         known = package in sys.stdlib_module_names  # `__future__` too
         section = (package != "__future__") + (not known) + (package == self.package)
         return section, isinstance(node, ast.ImportFrom), name
-
-    def add_assignment(self, ours: ast.stmt) -> None:
-        """Add an assignment that upstream lacks behind its imports."""
-        body = self.target.module.body
-        if ast.dump(ours) in map(ast.dump, body):
-            return
-        self.check_free(ours)
-        imports = [it for it in body if isinstance(it, Import)]
-        above = [*body, *imports, *self.assigned][-1]
-        text = [self.target.newline, *self.target.text(ours)]
-        self.assigned += [self.behind(above, text, ours)]
-
-    def check_free(self, ours: ast.stmt) -> None:
-        """Raise if upstream binds otherwise a name that our statement binds."""
-        for it in self.target.module.body:
-            if names(it) & names(ours):
-                problem = f"clashes with our `{ast.unparse(ours)}`{_REFIT}"
-                raise self.target.error(it, problem)
 
     def moved(self, first: int, last: int, beside: ast.stmt) -> Lines:
         """Return lines of ours as they read beside a statement of upstream's."""
@@ -303,16 +288,8 @@ class _Weave:
         ]
 
 
-def _header_stop(file: Source, node: Definition) -> int:
-    """Return the line after the signature of a definition."""
-    last = start(node.body[0])
-    while file.lines[last - 1].strip()[:1] in (b"", b"#"):
-        last -= 1
-    return last
-
-
 def _imported(node: Import, name: ast.alias) -> tuple[object, ...]:
-    origin = (node.module, node.level) if isinstance(node, ast.ImportFrom) else ()
+    origin = getattr(node, "module", ""), getattr(node, "level", 0)
     return (*origin, name.name, name.asname)
 
 
