@@ -99,32 +99,22 @@ def test_a_file_system_that_cannot_lock(
     assert "cannot lock (Function not implemented): run one command at a time" in said
 
 
-@pytest.mark.parametrize(
-    ("command", "version", "has_pip", "place"),
-    [
-        ("test", None, True, ".venv"),
-        ("test", "1", True, ".venv"),
-        ("test", "2", True, "build/2/.venv"),
-        ("test", "../3", True, ".venv"),
-        ("patch", "2", True, ".venv"),
-        ("wheel", "2", True, bootstrap.VENV),
-        ("wheel", "2", False, ".venv"),
-    ],
-)
 def test_each_release_has_a_virtual_environment_of_its_own(
-    command: str,
-    version: str | None,
-    has_pip: bool,
-    place: str | Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "releases.toml").write_text('pinned = "1"\n["1"]\n["2"]\n')
-    monkeypatch.setattr(bootstrap, "find_spec", lambda name: has_pip)
-
-    found = bootstrap.environment_for(command, version, tmp_path)
-
-    assert found == tmp_path / place
+    assert bootstrap.environment_for("wheel", "2", tmp_path) == bootstrap.VENV
+    monkeypatch.setattr(bootstrap, "find_spec", lambda name: None)
+    places = {
+        ("test", None): ".venv",
+        ("test", "1"): ".venv",
+        ("test", "2"): "build/2/.venv",
+        ("test", "../3"): ".venv",
+        ("patch", "2"): ".venv",
+        ("wheel", "2"): ".venv",
+    }
+    for how, place in places.items():
+        assert bootstrap.environment_for(*how, tmp_path) == tmp_path / place
 
 
 @pytest.mark.parametrize("option", ["--release=", "--rel "])
@@ -221,7 +211,9 @@ def test_a_release_that_is_not_described(
     assert "releases.toml describes only vLLM 0.10.2, " in before
     added = tmp_path / "releases.toml"
     added.write_text(release.RELEASES.read_text() + entry)
-    found = described("0.0.1", added)
+    with monkeypatch.context() as patch:
+        patch.setattr(release, "RELEASES", added)
+        found = described("0.0.1")
     assert (found.torch, found.digests) == ("2.0.0", {"vllm": ("ab1", "cd2")})
     with pytest.raises(ForkError, match=r"no vLLM 0\.0\.2 either, or does not answer"):
         described("0.0.2")

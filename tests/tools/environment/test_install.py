@@ -3,7 +3,6 @@
 
 import re
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,35 +38,23 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return calls
 
 
-@pytest.mark.parametrize(
-    ("device", "refused", "asked"),
-    [
-        ("cpu", [], ["--torch-backend=cpu --reinstall torch==0.2"]),
-        (
-            "cpu",
-            ["refused"],
-            ["--torch-backend=cpu --reinstall torch==0.2", "--reinstall torch==0.2"],
-        ),
-        ("cuda", [], ["--reinstall torch==0.1"]),
-    ],
-    ids=["small", "no small one", "for a GPU"],
-)
 def test_without_a_gpu_the_small_torch_is_asked_for_first(
-    device: str,
-    refused: list[str],
-    asked: list[str],
     told: list[Any],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    told += refused
-    monkeypatch.setattr(install, "device", lambda: device)
+    def asked(*refused: str, device: str = "cpu") -> list[str]:
+        told[:] = refused
+        monkeypatch.setattr(install, "device", lambda: device)
+        install.install_torch(RELEASE, "--reinstall")
+        calls = [" ".join(words) for words, _ in told[len(refused) :]]
+        assert "setuptools>=77.0.3,<81" in calls[-1]
+        return [it.partition(" cmake")[0] for it in calls]
 
-    install.install_torch(RELEASE, "--reinstall")
-
-    calls = [" ".join(words) for words, _ in told[len(refused) :]]
-    assert [it.partition(" cmake")[0] for it in calls] == asked
-    assert "setuptools>=77.0.3,<81" in calls[-1]
+    small = "--torch-backend=cpu --reinstall torch==0.2"
+    assert asked() == [small]
+    assert asked("refused") == [small, "--reinstall torch==0.2"]
+    assert asked(device="cuda") == ["--reinstall torch==0.1"]
     assert "torch 0.1+cpu: the CPU build, 0.0 GB" in capsys.readouterr().out
 
 
@@ -152,45 +139,23 @@ def test_a_program_that_fails_or_is_missing(tmp_path: Path) -> None:
         run(["no-such-program"], "It failed:")
 
 
-def test_an_interrupted_installation_is_done_again(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(install, "_STAMP", tmp_path / "stamp")
-    with pytest.raises(KeyboardInterrupt), install.installing("inputs") as options:
-        assert options == []
-        raise KeyboardInterrupt
-    assert not install.installed("inputs")
-
-    with install.installing("inputs") as options:
-        assert options == ["--reinstall"]
-    assert install.installed("inputs")
-
-
-def test_no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    with pytest.raises(ForkError, match=r"no C\+\+ compiler g\+\+.*apt install g\+\+"):
-        install.check_system()
-
-
-def test_no_python_headers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
-
-    with pytest.raises(ForkError, match=r"apt install python3\.\d+-dev"):
-        install.check_system()
-
-
-@pytest.mark.parametrize(("device", "needed"), [("cpu", True), ("cuda", False)])
-def test_no_libnuma(device: str, needed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_system_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def missing(name: str) -> None:
         raise OSError(name)
 
-    monkeypatch.setattr("ctypes.CDLL", missing)
-    monkeypatch.setattr(install, "device", lambda: device)
-
-    said = pytest.raises(ForkError, match=r"libnuma\.so\.1 .* apt install libnuma1")
-    with said if needed else nullcontext():
+    patch = monkeypatch.setattr
+    patch("ctypes.CDLL", missing)
+    patch(install, "device", lambda: "cuda")
+    install.check_system()
+    patch(install, "device", lambda: "cpu")
+    with pytest.raises(ForkError, match=r"libnuma\.so\.1 .* apt install libnuma1"):
+        install.check_system()
+    patch("sysconfig.get_path", lambda name: str(tmp_path))
+    with pytest.raises(ForkError, match=r"apt install python3\.\d+-dev"):
+        install.check_system()
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ForkError, match=r"no C\+\+ compiler g\+\+.*apt install g\+\+"):
         install.check_system()
 
 

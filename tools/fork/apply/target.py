@@ -24,10 +24,7 @@ _FIND = (
 def apply(where: Path, force: bool, undo: bool) -> None:
     """Weave the change into what ``where`` names, or take it back out.
 
-    Args:
-        where: A checkout, a virtual environment, its Python or its ``site-packages``.
-        force: Weave also over somebody else's changes.
-        undo: Take the change back out.
+    ``force`` weaves also over somebody else's changes.
     """
     folder, python = find(where)
     if checkout.is_checkout(folder):

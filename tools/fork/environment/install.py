@@ -7,17 +7,13 @@ import re
 import shutil
 import sys
 import sysconfig
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import VENV
 from tools.fork.program import Word, run, step, uv
 from tools.fork.release import Release, build_requirements
-
-_STAMP = VENV / ".fork-installed"
-_UNFINISHED = "unfinished"
 
 
 def device() -> str:
@@ -59,25 +55,6 @@ def check_git() -> None:
     found = re.search(r"(\d+)\.(\d+)", printed)
     if found and (int(found[1]), int(found[2])) < (2, 32):
         raise ForkError(f"This is {printed.strip()}. {wanted}.")
-
-
-def installed(inputs: str) -> bool:
-    """Tell whether an installation from ``inputs`` has been finished."""
-    return _STAMP.exists() and _STAMP.read_text() == inputs
-
-
-@contextmanager
-def installing(inputs: str) -> Iterator[list[Word]]:
-    """Record that an installation began, and at the end from which inputs.
-
-    Yields:
-        What to tell uv: after an interruption a package may be there in part, and
-        would pass for installed.
-    """
-    again: list[Word] = ["--reinstall"] if installed(_UNFINISHED) else []
-    _STAMP.write_text(_UNFINISHED)
-    yield again
-    _STAMP.write_text(inputs)
 
 
 def install_torch(release: Release, *options: Word) -> None:
