@@ -92,24 +92,26 @@ def test_nothing_compared_is_an_error(
     [
         (
             "def test_a(): pass\ndef test_b(): os.abort()",
-            *(None, "was ended by signal 6", ["passed", "error"]),
+            *(60, "was ended by signal 6", ["passed", "error"]),
         ),
-        ("os.abort()", None, "was ended by signal 6", ["error"]),
+        ("os.abort()", 60, "was ended by signal 6", ["error"]),
         # At the test, or before it on a busy machine.
         ("def test_a(): time.sleep(99)", 1, "did not end within 1 s", ["error"]),
     ],
 )
 def test_a_test_that_crashes_or_hangs_is_an_error(
     text: str,
-    patience: float | None,
+    patience: int,
     said: str,
     endings: list[str],
     trees: Trees,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(run_pytest, "PATIENCE", patience)
     (trees.fork / IT).write_text(f"import os, time\n{text}")
 
-    found = run_pytest.run([IT], trees.fork, {}, tmp_path / "log", patience)
+    found = run_pytest.run([IT], trees.fork, {}, tmp_path / "log")
 
     assert [*found.values()] == endings
     assert f"This pytest {said}." in (tmp_path / "log").read_text()

@@ -25,14 +25,11 @@ Json = dict[str, Any]
 
 
 def run(release: Release, trees: Trees, report: Path) -> int:
-    """Run both variants, and print them side by side.
+    """Run both variants, print them side by side, and return the exit status.
 
-    If all is well, ``report`` gets demo.json and demo.png, else there are none there
-    afterwards.
-
-    Returns:
-        The exit status: 0 if stock compiles of the sampling step while requests wait,
-        the fork does not, and both give the same tokens, ranks and logprobs.
+    It is 0 if stock compiles of the sampling step while requests wait, the fork does
+    not, and both give the same tokens, ranks and logprobs. Then ``report`` gets
+    demo.json and demo.png, else there are none there.
     """
     file, drawn = report / "demo.json", report / "demo.png"
     for path in (file, drawn):

@@ -25,14 +25,10 @@ def run(
 ) -> list[Json]:
     """Serve models from a tree in one fresh process, and print what happens.
 
-    Args:
-        variant: The tree's name, for a person.
-        tree: The tree.
-        models: Per model, what it is, as QWEN, and groups of requests, one after the
-            other: per request what to tell SamplingParams, and in ``arrives``, if it
-            does not come with its group, after how many of the engine's steps it does.
-        logs: The folder for what vLLM prints.
-        cache: As in `settings`.
+    Each of ``models`` is what the model is, as QWEN, and groups of requests, one after
+    the other: per request what to tell SamplingParams, and in ``arrives``, if it does
+    not come with its group, after how many of the engine's steps it does. What vLLM
+    prints goes into the folder ``logs``.
 
     Returns:
         Per model, as `tools.fork.engine.process` has them, how it was ``loaded``, and

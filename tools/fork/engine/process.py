@@ -36,8 +36,7 @@ Json = dict[str, Any]
 def main(models: list[tuple[Json, list[list[Json]]]]) -> Iterator[Json]:
     """Load an engine per model, all into this process, then generate with each.
 
-    Args:
-        models: Per model what `tools.fork.engine.generate.run` says.
+    The models are as `tools.fork.engine.generate.run` has them.
 
     Yields:
         Per model its number as ``model``, the ``device``, the ``seconds`` that loading

@@ -29,13 +29,8 @@ def measure(
 ) -> Json:
     """Call both samplers under the release's torch, and write sampler.json.
 
-    Args:
-        release: The release.
-        stock: Its source tree.
-        fork: The same with the change; None where it does not fit.
-        tree: git's name for the content of ``fork``, or of ``stock`` if there is none.
-            What was measured of the same content is not measured again.
-        reports: The folder for the report.
+    There is no ``fork`` where the change does not fit. What was measured of a ``tree``,
+    git's name for the content of the fork or else of stock, is not measured again.
 
     Returns:
         What is in the report: the ``tree``; ``by`` which code of ours; and as

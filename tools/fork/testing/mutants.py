@@ -40,9 +40,6 @@ def check(trees: Trees, commit: str) -> Json:
     Returns:
         The commit's ``subject`` and ``tree``, the ``outcomes`` of its tests in words,
         and in ``failed_without``, by what was taken out, the tests that failed.
-
-    Raises:
-        ForkError: The test passes or fails where it must not, or did not run.
     """
     ours = touched(trees.fork, f"{commit}~", commit)
     modules = [it for it in ours if "tests/" not in it]

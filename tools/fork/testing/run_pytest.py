@@ -13,26 +13,19 @@ from tools.fork.bootstrap import VENV
 from tools.fork.outcomes import read_report_log
 from tools.fork.program import for_programs
 
+PATIENCE = 900  # in seconds
 # In a group of its own, with the engines that its tests leave behind. Not a session:
 # some tests make their process the leader of a group, which that of a session may not.
 _PYTEST = "import os; os.setpgrp(); import pytest; raise SystemExit(pytest.main())"
 
 
 def run(
-    tests: Sequence[str],
-    tree: Path,
-    env: Mapping[str, str],
-    log: Path,
-    patience: float | None = None,
+    tests: Sequence[str], tree: Path, env: Mapping[str, str], log: Path
 ) -> dict[str, str]:
-    """Run tests to their end, or to that of our patience.
+    """Run tests in a tree to their end, or to that of our patience.
 
-    Args:
-        tests: Modules or nodeids, then options of pytest's.
-        tree: The working directory.
-        env: What to add to the settings.
-        log: What pytest prints is added to this file.
-        patience: The seconds that it may take; any if None.
+    The tests are modules or nodeids; options of pytest's come after them. What pytest
+    prints is added to the log.
 
     Returns:
         What `read_report_log` does. Where pytest was stopped or crashed, the test that
@@ -52,10 +45,10 @@ def run(
             stderr=printed,
         )
         try:
-            status = process.wait(patience)
+            status = process.wait(PATIENCE)
             problem = f"was ended by signal {-status}" if status < 0 else ""
         except subprocess.TimeoutExpired:
-            problem = f"did not end within {patience} s"
+            problem = f"did not end within {PATIENCE} s"
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -18,13 +18,10 @@ WEAVE_TEST = "tests/tools/source/test_weave_release.py"
 
 
 def run(release: Release, reports: Path) -> int:
-    """Run the tests: those first that need no build, then what they are about.
+    """Run the tests, those first that need no build, and return the exit status.
 
-    If all is well, ``reports`` gets test.json, else there is none there afterwards.
-
-    Returns:
-        The exit status: 0 if every test passed, and the upstream test failed on stock
-        and without any one statement of ours.
+    It is 0 if every test passed, and the upstream test failed on stock and without any
+    one statement of ours. Then ``reports`` gets test.json, else there is none there.
     """
     (reports / "test.json").unlink(missing_ok=True)
     options = ["--cov=tools/fork", "--cov-report=term-missing:skip-covered"]

@@ -40,14 +40,9 @@ def describe(
 ) -> str:
     """Return a commit's description under upstream's headings.
 
-    Args:
-        release: What the patch is against.
-        trees: Its trees.
-        commit: One of the fork's, or that with the person's message.
-        message: That message.
-        sampler: What was measured of the commit's sampler, {} if nothing.
-        reports: The folder with the other reports; only those are told that are of
-            what this commit makes, or, for the last one, of what all of them make.
+    The commit is one of the fork's, or that with a person's ``message``. Of ``sampler``
+    is told what was measured of the commit's, and of ``reports`` those that are of what
+    this commit makes or, for the last one, of what all of them make.
     """
     title, _, body = message.partition("\n\n")
     tree, last = tree_name(trees.fork, commit), tree_name(trees.fork)
