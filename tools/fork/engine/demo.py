@@ -11,7 +11,7 @@ from tools.fork import machine
 from tools.fork.bootstrap import ROOT
 from tools.fork.engine import generate, picture
 from tools.fork.engine.generate import of_sampling, told
-from tools.fork.release import Release, described
+from tools.fork.release import Release
 from tools.fork.source.tree import Trees, tree_name
 
 SETUP = generate.QWEN
@@ -43,11 +43,10 @@ def run(release: Release, trees: Trees, report: Path) -> int:
     problems = list(find_problems(runs))
     for step in (it for run in runs.values() for it in run["steps"]):
         del step["outputs"]
-    pinned = release == described(None)
     result = {
         **machine.describe(),
         "release": release.version,
-        "command": "make demo" + ("" if pinned else f" RELEASE={release.version}"),
+        "command": f"make demo RELEASE={release.version}",
         "tree": tree_name(trees.fork),
         "device": runs["fork"]["loaded"]["device"],
         "vocabulary": SETUP["vocabulary"],
