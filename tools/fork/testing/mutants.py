@@ -20,7 +20,7 @@ from tools.fork.source.tree import (
     make_worktree,
     share_built_files,
     subject,
-    touched,
+    touched_files,
     tree_name,
 )
 from tools.fork.testing import run_pytest
@@ -41,10 +41,9 @@ def check(trees: Trees, commit: str) -> Json:
         The commit's ``subject`` and ``tree``, the ``outcomes`` of its tests in words,
         and in ``failed_without``, by what was taken out, the tests that failed.
     """
-    ours = touched(trees.fork, f"{commit}~", commit)
-    modules = [it for it in ours if "tests/" not in it]
-    with_it = contents(trees.fork, commit, modules)
-    before = contents(trees.fork, f"{commit}~", modules)
+    ours = touched_files(trees.fork, f"{commit}~", commit)
+    with_it = {name: it for name, it in ours.items() if "tests/" not in name}
+    before = contents(trees.fork, f"{commit}~", with_it)
     without = {_NOTHING: with_it, _EVERYTHING: before}
     for name in with_it:
         for statement, mutant in mutants(with_it[name], before[name]):
