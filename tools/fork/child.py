@@ -22,23 +22,20 @@ from tools.fork.program import Word, for_programs
 
 
 def call(
-    python: Sequence[Word],
     module: str,
     keywords: Mapping[str, Any],
     env: Mapping[str, str],
     log: Path,
+    python: Sequence[Word] = (sys.executable,),
 ) -> Iterator[Any]:
     """Call ``main`` of a module, and yield each of its results as it comes.
 
     Args:
-        python: The command line of the Python that runs it.
         module: Its full name.
         keywords: The arguments of its ``main``.
-        env: What to add to the environment.
+        env: What to add to the settings.
         log: The file for what the process prints.
-
-    Raises:
-        ForkError: The process failed.
+        python: The command line of the Python that runs it.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as errors:
@@ -58,8 +55,13 @@ def call(
             process.stdin.close()
         yield from map(json.loads, process.stdout)
     if process.wait():
-        last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise ForkError(f"{module} failed; {log} ends:\n{last}")
+        raise ForkError(f"{module} failed; {ending(log)}")
+
+
+def ending(log: Path) -> str:
+    """Return, for a person, how a log ends."""
+    last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+    return f"{log} ends:\n{last}"
 
 
 if __name__ == "__main__":

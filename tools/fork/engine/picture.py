@@ -78,13 +78,3 @@ def _bar(
         drawn = axis.bar(place, height, 0.7, bottom, color=colour)
         bottom += height
     axis.bar_label(drawn, [f"{seconds:{form}} s"], padding=2, fontsize=9)
-
-
-def pyplot() -> Any:
-    """Return matplotlib's, which draws into files."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot
