@@ -32,7 +32,8 @@ def trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trees:
     for side in ("stock", "fork"):
         write(tmp_path / side, {IT: b""})
     write(tmp_path / "fork", {"tests/test_only_here.py": b""})
-    monkeypatch.setattr(upstream_tests, "TESTS", (f"{IT} tests/test_only_here.py",))
+    lines = f"{IT} tests/test_only_here.py", "tests/test_gone.py"
+    monkeypatch.setattr(upstream_tests, "TESTS", lines)
     monkeypatch.setattr(upstream_tests, "ROOT", tmp_path)
     monkeypatch.setattr(upstream_tests, "tree_name", lambda tree: "1234")
     monkeypatch.setattr(hub, "make_hub", lambda *_: None)
