@@ -127,14 +127,14 @@ FITS = {
         ("x + 1\n", f"x + 1\n\n\n{NEW}\n\ndef newer(): pass\n"),
         ("return 1\n", "return 1\n\n    @property\n    def added(self): pass\n"),
     ),
-    "imports and an assignment": case(
+    "imports and assignments": case(
         "import time\nimport torch\nimport torch.nn as nn\nfrom a import b, c\n"
-        "LIMIT = 3\nlog = logger(__name__)\n",
+        "LIMIT = 3\nlog = logger(__name__)\nmore = log\n",
         (
             "import torch\n",
             "import time\n\nimport torch\nimport torch.nn as nn\nTAIL",
         ),
-        ("TAIL", "from a import b, c\n\nlog = logger(__name__)\n"),
+        ("TAIL", "from a import b, c\n\nlog = logger(__name__)\nmore = log\n"),
     ),
 }
 
@@ -157,12 +157,12 @@ def test_the_last_line_gets_an_end() -> None:
 
 
 def test_imports_go_where_isort_would_have_them() -> None:
-    upstream = "import torch\n\n# First party.\nfrom vllm.b import b\n\nA = 1\n"
+    upstream = "import torch\n\n# First party.\nfrom vllm.b import b\n# End.\n"
     ours = "import time\nimport numpy\nfrom vllm.a import a\nfrom vllm.c import c\n"
 
     assert woven(ours, upstream, "vllm/module.py") == (
         "import time\n\nimport numpy\nimport torch\n\nfrom vllm.a import a\n"
-        "# First party.\nfrom vllm.b import b\nfrom vllm.c import c\n\nA = 1\n"
+        "# First party.\nfrom vllm.b import b\nfrom vllm.c import c\n# End.\n"
     )
     last = woven("from vllm.a import a\n", "import torch\n", "vllm/module.py")
     assert last == "import torch\n\nfrom vllm.a import a\n"
