@@ -3,6 +3,7 @@
 
 import errno
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ def test_stock_is_the_release_and_shares_what_was_built(
     before = git(mini.fork, "rev-parse", "HEAD")
     files = {"vllm/_C.so": b"compiled", "vllm/__init__.py": b"# the wheel's\n"}
     write(mini.fork, files)
+    write(mini.fork, {"vllm/__pycache__/a.so": b""})
     tree.keep_out_of_git(mini.fork, ["vllm/__init__.py"])
 
     for _ in "again":
@@ -74,13 +76,35 @@ def test_stock_is_the_release_and_shares_what_was_built(
     for name, content in files.items():
         assert (mini.trees.stock / name).read_bytes() == content
         assert (mini.trees.stock / name).samefile(mini.fork / name) == links
+    assert not (mini.trees.stock / "vllm/__pycache__").exists()
     for folder in (mini.fork, mini.trees.stock):
         assert not git(folder, "status", "--porcelain")
 
 
-def test_a_changed_overlay_replaces_our_commits_but_not_a_persons_edits(
-    mini: Miniature,
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda it: (it / MODULE).write_text("mine\n"),
+        lambda it: (it / ".git").unlink(),
+        lambda it: git(it, "checkout", "fork~"),
+        shutil.rmtree,
+    ],
+)
+def test_a_worktree_is_mended(
+    damage: Callable[[Path], object], mini: Miniature
 ) -> None:
+    damage(mini.make_stock())
+
+    assert (mini.make_stock() / MODULE).read_bytes() == SAMPLER
+
+
+def test_a_changed_overlay_replaces_our_commits_but_not_a_persons_edits(
+    mini: Miniature, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "SUBJECTS", ("First", "Second"))
+    assert not mini.make_fork()
+    assert git(mini.fork, "log", "-2", "--format=%s") == "Second\nFirst"
+
     (mini.overlay / TEST).unlink()
     (mini.fork / ".git/index.lock").touch()  # of a git that was killed
     assert not mini.make_fork()
@@ -233,7 +257,9 @@ def test_what_a_source_imports_must_be_there(overlay: Path) -> None:
     with pytest.raises(ForkError, match="upstream's vllm/config has no put"):
         woven(overlay, files.get)
 
-    write(overlay, {f"ports/0.1.0/{MODULE}": b"def put():\n    return 1\n"})
+    asks = b"# Asks vllm/config/__init__.py for %s.\ndef put():\n    return 1\n"
+    write(overlay, {f"ports/0.2.0/{MODULE}": asks % b"set"})
+    write(overlay, {f"ports/0.1.0/{MODULE}": asks % b"get"})
     found = woven(overlay, files.get)[MODULE]
     assert b"from vllm.config import get\n" in found
     assert found.endswith(b"def put():\n    return 1\n")
