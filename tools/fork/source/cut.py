@@ -5,14 +5,7 @@ import ast
 from collections.abc import Iterator, Set
 from types import UnionType
 
-from tools.fork.source.syntax import (
-    Import,
-    Source,
-    bound_by,
-    names,
-    start,
-    stop,
-)
+from tools.fork.source.syntax import Import, Source, bound_by, names, start, stop
 
 
 def cut(file: Source, without: Set[str]) -> None:
