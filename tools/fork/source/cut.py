@@ -5,14 +5,7 @@ import ast
 from collections.abc import Iterator, Set
 from types import UnionType
 
-from tools.fork.source.syntax import (
-    Import,
-    Source,
-    bound_by,
-    names,
-    start,
-    stop,
-)
+from tools.fork.source.syntax import Import, Source, bound_by, names, start, stop
 
 
 def cut(file: Source, without: Set[str]) -> None:
@@ -72,11 +65,9 @@ def _drop(file: Source, node: ast.stmt) -> None:
     while below < len(lines) and not lines[below].strip():
         below += 1
     gap = max(first - above, below - last)
-    head, *rest = file.block(node)
-    after = rest[:1] if head in file.module.body else []
     if not above or below == len(lines):
         gap = 0
-    elif node is head and all(isinstance(it, Import) for it in after):
+    elif node is file.block(node)[0]:
         gap = first - above  # what follows now begins the class, or the imports
     file.edit(above, below, [file.newline] * gap, node)
 

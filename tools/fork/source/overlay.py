@@ -112,9 +112,8 @@ def _woven_source(
         raise ForkError(f"upstream's {name} is gone; fit our sparse source to that.")
     texts = [it for it in (on_disk(folder, name) for folder in folders) if it]
     sources = [Source(f"our {name}", it) for it in texts]
-    later = [bound(it, Function) for it in sources]
-    for source in sources:
-        later = later[1:]
+    for at, source in enumerate(sources):
+        later = (bound(it, Function) for it in sources[at + 1 :])
         cut(source, without)
         drop(source, set().union(*later))
         for module, wanted in _needs(source, name):

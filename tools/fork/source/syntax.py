@@ -84,11 +84,6 @@ class Source:
             if isinstance(block, list) and node in block
         )
 
-    def adjoin(self, node: ast.stmt, other: ast.stmt) -> bool:
-        """Tell whether the other statement comes right behind one."""
-        block = self.block(node)
-        return other in block and block.index(other) == block.index(node) + 1
-
     def indent(self, node: ast.stmt) -> bytes:
         """Return the white space before the first line of a statement."""
         line = self.lines[start(node)]

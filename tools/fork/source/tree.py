@@ -175,8 +175,7 @@ def make_worktree(fork: Path, folder: Path, commit: str) -> None:
         if there == wanted and not _git(folder, "status", "--porcelain"):
             return
     shutil.rmtree(folder, ignore_errors=True)
-    _git(fork, "worktree", "prune")
-    _git(fork, "worktree", "add", "--detach", folder, wanted)
+    _git(fork, "worktree", "add", "--force", "--detach", folder, wanted)
 
 
 def keep_out_of_git(tree: Path, modules: Sequence[str]) -> None:
@@ -187,8 +186,8 @@ def keep_out_of_git(tree: Path, modules: Sequence[str]) -> None:
 
 def share_built_files(fork: Path, folder: Path) -> None:
     """Give a worktree, by hard link, what the build put into the fork's tree."""
-    ignored = ("--others", "--ignored", "--exclude-standard", "vllm", ":!*/__pycache__")
-    built = _git(fork, "ls-files", *ignored).splitlines()
+    ignored = "--others", "--ignored", "--exclude-standard", ":!*/__pycache__/*"
+    built = _git(fork, "ls-files", *ignored, "vllm").splitlines()
     tracked = _git(fork, "ls-files", "-t", "vllm").splitlines()
     modules = [line[2:] for line in tracked if line.startswith("S ")]
     keep_out_of_git(folder, modules)

@@ -188,7 +188,8 @@ class _Weave:
                 continue
             if last and start(anchor) < stop(last):
                 raise self.target.error(anchor, f"comes in another order{_REFIT}")
-            if above and not self.target.adjoin(above, anchor):
+            block = self.target.block(anchor)
+            if above and block[block.index(anchor) - 1] is not above:
                 raise self.target.error(anchor, f"has other code before it{_REFIT}")
             if waiting:
                 text = self.moved(comment(waiting[0]), comment(node), anchor)
