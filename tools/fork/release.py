@@ -7,6 +7,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from tools.fork import ForkError
@@ -116,9 +117,9 @@ def _offer(version: str) -> str:
 
 def _compile(requirement: str, *options: str) -> str:
     """Return what uv makes of one requirement, without installing; "" if nothing."""
-    file = VENV / "asked.txt"
-    file.write_text(requirement)
-    with suppress(ForkError):
-        words = ["pip", "compile", "--quiet", "--no-annotate", *options]
-        return uv("", *words, file).decode()
+    words = ["pip", "compile", "--quiet", "--no-annotate", *options]
+    with suppress(ForkError), NamedTemporaryFile("w", suffix=".in") as file:
+        file.write(requirement)
+        file.flush()
+        return uv("", *words, file.name).decode()
     return ""

@@ -58,38 +58,28 @@ def test_without_a_gpu_the_small_torch_is_asked_for_first(
     assert "torch 0.1+cpu: the CPU build, 0.0 GB" in capsys.readouterr().out
 
 
-COMPANIONS = "torchaudio\ntorchcodec\ntorchvision"
-
-
-@pytest.mark.parametrize(
-    ("device", "asked", "versions", "left_out"),
-    [
-        ("cpu", "triton==3", "torch==0.2", COMPANIONS),
-        ("cpu", "triton @ a", "torch==0.2\ntriton", COMPANIONS),
-        ("cuda", "triton==3", "torch==0.1", ""),
-    ],
-)
 def test_requirements_of_the_device(
-    told: list[Any],
-    device: str,
-    asked: str,
-    versions: str,
-    left_out: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    told: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(install, "device", lambda: device)
-    requirements = tmp_path / f"requirements/{device}.txt"
-    requirements.parent.mkdir()
-    requirements.write_text(f"--extra-index-url an-index\n-r common.txt\n{asked}")
+    companions = "torchaudio\ntorchcodec\ntorchvision"
+    (tmp_path / "requirements").mkdir()
+    for device, asked, versions, left_out in (
+        ("cpu", "triton==3", "torch==0.2", companions),
+        ("cpu", "triton @ a", "torch==0.2\ntriton", companions),
+        ("cuda", "triton==3", "torch==0.1", ""),
+    ):
+        monkeypatch.setattr(install, "device", lambda device=device: device)
+        requirements = tmp_path / f"requirements/{device}.txt"
+        requirements.write_text(f"--extra-index-url an-index\n-r common.txt\n{asked}")
 
-    install.install_requirements(RELEASE, tmp_path)
+        install.install_requirements(RELEASE, tmp_path)
 
-    ((words, _),) = told
-    files = dict(zip(words[::2], map(Path, words[1::2]), strict=True))
-    assert files["-r"].read_text() == f"-r {requirements.parent}/common.txt\n{asked}"
-    assert files["--overrides"].read_text() == versions
-    assert files["--excludes"].read_text() == left_out
+        words, _ = told[-1]
+        files = dict(zip(words[::2], map(Path, words[1::2]), strict=True))
+        common = f"-r {requirements.parent}/common.txt\n{asked}"
+        assert files["-r"].read_text() == common
+        assert files["--overrides"].read_text() == versions
+        assert files["--excludes"].read_text() == left_out
 
 
 def test_the_tree_is_installed_by_upstreams_setup(
@@ -107,28 +97,19 @@ def test_the_tree_is_installed_by_upstreams_setup(
     }
 
 
-@pytest.mark.parametrize(
-    ("script", "mode", "device"),
-    [
+def test_a_gpu_counts_only_with_a_working_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert install.device() == "cpu"
+    for script, mode, device in (
         ("echo GPU 0", 0o755, "cuda"),
         ("echo none", 0o755, "cpu"),
         ("echo GPU 0; exit 9", 0o755, "cpu"),
         ("echo GPU 0", 0o644, "cpu"),
-        (None, 0, "cpu"),
-    ],
-)
-def test_a_gpu_counts_only_with_a_working_driver(
-    script: str | None,
-    mode: int,
-    device: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    if script:
+    ):
         make_program(tmp_path / "nvidia-smi", script, mode)
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    assert install.device() == device
+        assert install.device() == device
 
 
 def test_a_program_that_fails_or_is_missing(tmp_path: Path) -> None:
@@ -159,23 +140,17 @@ def test_what_the_system_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         install.check_system()
 
 
-@pytest.mark.parametrize(
-    ("script", "said"),
-    [
+def test_an_old_git_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ForkError, match=r"git is missing\. Install git 2\.32"):
+        install.check_git()
+    for script, said in (
         ("echo git version 2.31.1", "This is git version 2.31.1. Install git 2.32"),
         ("echo broken; exit 1", "or newer .* and run again; git said:\n    broken"),
-        (None, "git is missing. Install git 2.32"),
-    ],
-)
-def test_an_old_git_or_none(
-    script: str | None, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    if script:
+    ):
         make_program(tmp_path / "git", script)
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    with pytest.raises(ForkError, match=said):
-        install.check_git()
+        with pytest.raises(ForkError, match=said):
+            install.check_git()
 
 
 def test_a_long_step_shows_that_it_goes_on(

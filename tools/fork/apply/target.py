@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tools.fork import ForkError
 from tools.fork.apply import checkout, compare, installed
+from tools.fork.apply.installed import is_the_releases
 from tools.fork.model_runner import on_v1
 from tools.fork.program import run
 
@@ -42,7 +43,15 @@ def apply(where: Path, force: bool, undo: bool) -> None:
         f"models run on that; on a GPU, in this release, {on_v1(found.version)}."
     )
     if undo:
-        _out_of(found)
+        restored = installed.undo(found)
+        for name in restored:
+            whose = "the release" if is_the_releases(found, name) else "somebody else"
+            print(f"    {name} is {whose}'s own again")
+        print(
+            "What is running still has the change: restart it."
+            if restored
+            else "The change is not there; nothing to take back out."
+        )
         return
     before = installed.apply(found, force=force)
     if not before:
@@ -80,15 +89,3 @@ def find(where: Path) -> tuple[Path, Path | None]:
     if checkout.is_checkout(folder):
         print(f"vLLM is installed there as an editable checkout: {folder}")
     return folder, python
-
-
-def _out_of(found: installed.Installed) -> None:
-    restored = installed.undo(found)
-    for name in restored:
-        own = installed.is_the_releases(found, name)
-        print(f"    {name} is {'the release' if own else 'somebody else'}'s own again")
-    print(
-        "What is running still has the change: restart it."
-        if restored
-        else "The change is not there; nothing to take back out."
-    )
