@@ -40,7 +40,7 @@ def fetch(release: Release, kind: str, downloads: Path, *target: str) -> Path:
     changed one is never used.
 
     Args:
-        release: What to fetch of.
+        release: The release.
         kind: ``sdist``, ``cpu-wheel`` or ``cuda-wheel``.
         downloads: The folder that keeps the files for one target.
         target: What a wheel is for, if not here, in pip's options.

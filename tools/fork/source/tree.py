@@ -29,19 +29,12 @@ _US = "fork@localhost"
 
 @dataclass(frozen=True)
 class Trees:
-    """Where the source trees of one release are.
+    """Where the source trees of one release are."""
 
-    Attributes:
-        fork: The release with our change on top.
-        stock: The release.
-        package: The fork again, for setup.py, which leaves metadata in a tree.
-        scratch: The fork again, to take lines out of.
-    """
-
-    fork: Path
-    stock: Path
-    package: Path
-    scratch: Path
+    fork: Path  # the release with our change on top
+    stock: Path  # the release
+    package: Path  # the fork again, for setup.py, which leaves metadata in a tree
+    scratch: Path  # the fork again, to take lines out of
 
     @classmethod
     def inside(cls, folder: Path) -> "Trees":
@@ -61,7 +54,7 @@ def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -
 
     Args:
         release: What to weave into.
-        sdist: Its verified sdist.
+        sdist: The release's, verified.
         tree: Made if it does not exist.
         overlay: The folder with our ``vllm/`` and ``tests/v1/``.
 
@@ -155,12 +148,7 @@ def format_patches(tree: Path, base: str, folder: Path) -> list[Path]:
 
 
 def changed_lines(tree: Path, *between: Word) -> str:
-    """Return how many lines are added and removed, as "19 + 8".
-
-    Args:
-        tree: Where to ask git.
-        between: What it is to compare, in the words of ``git diff``.
-    """
+    """Return how many lines ``git diff`` finds added and removed, as "19 + 8"."""
     status, printed = finish(["git", "diff", "--numstat", *between], tree, GIT)
     if status not in (0, 1):  # 1: two folders that are not in git differ
         raise ForkError(f"git could not compare in {tree.name}/; it said:\n{printed}")
