@@ -250,9 +250,9 @@ def test_what_a_source_imports_must_be_there(overlay: Path) -> None:
     with pytest.raises(ForkError, match="upstream's vllm/config has no put"):
         woven(overlay, files.get)
 
-    asks = b"# Asks vllm/config/__init__.py for %s.\ndef put():\n    return 1\n"
-    write(overlay, {f"ports/0.2.0/{MODULE}": asks % b"set"})
-    write(overlay, {f"ports/0.1.0/{MODULE}": asks % b"get"})
+    asks = b"# Asks vllm/config/__init__.py for %s.\ndef put():\n    return %d\n"
+    write(overlay, {f"ports/0.2.0/{MODULE}": asks % (b"set", 2)})
+    write(overlay, {f"ports/0.1.0/{MODULE}": asks % (b"get", 1)})
     found = woven(overlay, files.get)[MODULE]
     assert b"from vllm.config import get\n" in found
     assert found.endswith(b"def put():\n    return 1\n")

@@ -220,11 +220,6 @@ ERRORS = [
         f"upstream's module.py: `third = op(y)` {TORN}",
         ("third = op(y)", "third = op(y); keep()"),
     ),
-    error(
-        gather("...\n# instead of: if y: b()\nif y: c()\n..."),
-        TORN,
-        ("first =", "if x:\n            a()\n        elif y: b()\n        first ="),
-    ),
     error(gather("...\nmark(x); second = op(x)\n..."), f"`mark(x)` {TORN}"),
     error(
         gather(f"...\n{STRING}\nsecond = op(x)\n..."), "or a string cannot be indented"

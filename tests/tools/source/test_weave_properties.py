@@ -122,14 +122,12 @@ def weave_around(
     assert woven(ours, result) == result
     inserted = re.compile(rb"[^\r\n]*MARK[^\r\n]*(\r\n|\r|\n)")
     assert inserted.subn(b"", result) == (upstream, 4)
-    wanted = [ast.dump(it) for it in ast.parse("\n".join(body)).body]
-    assert any(
-        wanted == [*map(ast.dump, block[at : at + 3])]
-        for node in ast.walk(ast.parse(result))
-        for _, block in ast.iter_fields(node)
-        if isinstance(block, list) and isinstance(block[:1] and block[0], ast.stmt)
-        for at in range(len(block))
-    )
+    file = Source("module.py", result)
+    statements = (it for it in ast.walk(file.module) if isinstance(it, ast.stmt))
+    (above,) = (it for it in statements if ast.unparse(it) == body[0])
+    at = file.block(above).index(above)
+    around = file.block(above)[at : at + 3]
+    assert [*map(ast.dump, around)] == [*map(ast.dump, ast.parse("\n".join(body)).body)]
 
 
 @same_examples_in_every_run

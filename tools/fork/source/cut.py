@@ -9,14 +9,10 @@ from tools.fork.source.syntax import Import, Source, bound_by, names, start, sto
 
 
 def cut(file: Source, without: Set[str]) -> None:
-    """Leave definitions out of a source, and what only they used.
+    """Leave out definitions, methods as ``Class.method``, and what only they used.
 
     What goes with them are the imports and the module's assignments that nothing left
     refers to. A formatted source stays formatted.
-
-    Args:
-        file: The source.
-        without: The definitions to leave out, methods as ``Class.method``.
     """
     before = _read(file)
     drop(file, without)

@@ -15,6 +15,21 @@ from tools.fork.settings import packages
 
 # Its setuptools is a stand-in: the release's setup.py, which needs torch, does not run.
 _BACKEND = Path(__file__).with_name("backend")
+# By what pip says, what that means to a person.
+_MEANT = {
+    "DO NOT MATCH THE HASHES": "was fetched but its sha256 digest is not the one in "
+    "releases.toml: it is damaged or not the release. It was not opened; run again, "
+    "and if it stays so, do not trust this package index.",
+    "No module named pip": "is fetched with pip, which this Python does not have: "
+    "install pip and the rest of [build-system] in pyproject.toml, or build with "
+    "isolation.",
+    "(from versions: none)": "could not be fetched: the package index does not answer, "
+    "or has none for such a machine. Check the network and `pip config list`, then run "
+    "the same command again.",
+    "No matching distribution": "is not on the package index for such a machine and "
+    "Python; see `pip index versions vllm` for what is.",
+    "No space left": "could not be fetched: no space is left; make room.",
+}
 
 
 def fetch(release: Release, kind: str, downloads: Path, *target: str) -> Path:
@@ -25,7 +40,7 @@ def fetch(release: Release, kind: str, downloads: Path, *target: str) -> Path:
     changed one is never used.
 
     Args:
-        release: What to fetch of.
+        release: The release.
         kind: ``sdist``, ``cpu-wheel`` or ``cuda-wheel``.
         downloads: The folder that keeps the files for one target.
         target: What a wheel is for, if not here, in pip's options.
@@ -65,36 +80,10 @@ def _download(name: str, folder: str, *options: str) -> None:
     try:
         run(program, f"pip could not fetch {name}; it said:", env=env)
     except ForkError as error:
-        raise _explain(name, str(error)) from error
-
-
-def _explain(name: str, said: str) -> ForkError:
-    """Turn what pip said into what a person can do."""
-    if "DO NOT MATCH THE HASHES" in said:
-        return ForkError(
-            f"{name} was fetched but its sha256 digest is not the one in "
-            "releases.toml: it is damaged or not the release. It was not opened; run "
-            "again, and if it stays so, do not trust this package index."
-        )
-    if "No module named pip" in said:
-        return ForkError(
-            f"{name} is fetched with pip, which this Python does not have: install pip "
-            "and the rest of [build-system] in pyproject.toml, or build with isolation."
-        )
-    if "(from versions: none)" in said:
-        return ForkError(
-            f"{name} could not be fetched: the package index does not answer, or has "
-            "none for such a machine. Check the network and `pip config list`, then "
-            "run the same command again."
-        )
-    if "No matching distribution" in said:
-        return ForkError(
-            f"{name} is not on the package index for such a machine and Python; "
-            "see `pip index versions vllm` for what is."
-        )
-    if "No space left" in said:
-        said = f"{name} could not be fetched: no space is left; make room."
-    return ForkError(said)
+        for said, meant in _MEANT.items():
+            if said in str(error):
+                raise ForkError(f"{name} {meant}") from error
+        raise
 
 
 def _digest(path: Path) -> str:

@@ -50,18 +50,11 @@ def woven(
 
     Returns:
         By path, each file that our change touches, as it then reads.
-
-    Raises:
-        ForkError: The change does not fit.
     """
     folders, result = newest_that_fits(overlay, read, without)
     for name in {it for folder in folders for it in _sources(folder, "tests/v1")}:
         result[name] = _woven_test(folders, name, read, without)
-    return {
-        name: content
-        for name, content in sorted(result.items())
-        if content != read(name)
-    }
+    return {name: to for name, to in sorted(result.items()) if to != read(name)}
 
 
 def newest_that_fits(
@@ -79,7 +72,7 @@ def newest_that_fits(
         change touches, as it then reads.
 
     Raises:
-        ForkError: No set fits.
+        ForkError: No set fits; says why for each.
     """
     ports = [overlay, *overlay.glob("ports/*")]
     ports.sort(key=partial(_numbers, overlay))

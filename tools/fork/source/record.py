@@ -16,12 +16,7 @@ Files = Mapping[str, bytes]
 
 
 def write(woven: Mapping[str, Files], record: Path = RECORD) -> None:
-    """Write the lines of some releases anew, and drop those of unknown releases.
-
-    Args:
-        woven: By release, what is woven of it.
-        record: The file.
-    """
+    """Write anew the lines of releases, by version; drop those of unknown releases."""
     kept = {it.version for it in all_described()} - {*woven}
     digests = {it: to for it, to in _read(record).items() if _release(it) in kept}
     for version, files in woven.items():

@@ -2,6 +2,7 @@
 """A Python file as lines and as syntax, both edited alike."""
 
 import ast
+from contextlib import suppress
 from copy import deepcopy
 
 from tools.fork import ForkError
@@ -56,11 +57,10 @@ class Source:
         new = [it if it is node else deepcopy(it) for it in nodes]
         block[at : at + 1] = new
         self.lines[first:last] = text
-        try:
+        read = None
+        with suppress(SyntaxError, ValueError):
             read = ast.parse(self.data())
-        except (SyntaxError, ValueError):
-            read = ast.Module([], [])
-        if ast.dump(read) != ast.dump(self.module):
+        if not read or ast.dump(read) != ast.dump(self.module):
             problem = (
                 f"would read otherwise at line {first + 1}, where other code shares "
                 "the lines or a string cannot be indented; our source needs lines of "

@@ -29,19 +29,12 @@ _US = "fork@localhost"
 
 @dataclass(frozen=True)
 class Trees:
-    """Where the source trees of one release are.
+    """Where the source trees of one release are."""
 
-    Attributes:
-        fork: The release with our change on top.
-        stock: The release.
-        package: The fork again, for setup.py, which leaves metadata in a tree.
-        scratch: The fork again, to take lines out of.
-    """
-
-    fork: Path
-    stock: Path
-    package: Path
-    scratch: Path
+    fork: Path  # the release with our change on top
+    stock: Path  # the release
+    package: Path  # the fork again, for setup.py, which leaves metadata in a tree
+    scratch: Path  # the fork again, to take lines out of
 
     @classmethod
     def inside(cls, folder: Path) -> "Trees":

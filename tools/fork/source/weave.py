@@ -62,7 +62,7 @@ def weave(source: Source, upstream: bytes, name: str) -> bytes:
     """Weave a sparse source into a file of upstream's.
 
     Args:
-        source: The sparse source.
+        source: Ours.
         upstream: The file as the release has it, or as an earlier weave left it.
         name: The file's path in upstream's repository.
 
