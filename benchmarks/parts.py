@@ -2,6 +2,7 @@
 """The parts of a run, and the JSON files that each measures."""
 
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -55,7 +56,8 @@ def plan(part: str, quick: bool, scratch: Path) -> Iterator[File]:
 def _call(kind: str, asked: Json, scratch: Path) -> list[Json]:
     env = {"TORCHINDUCTOR_CACHE_DIR": str(scratch / asked["device"])}
     log = LOGS / f"{kind}_{asked['device']}.log"
-    return list(child.call(f"benchmarks.sampler.{kind}", asked, env, log))
+    module = f"benchmarks.sampler.{kind}"
+    return list(child.call([sys.executable], module, asked, env, log))
 
 
 def run(files: list[File], quick: bool, folder: Path) -> list[str]:

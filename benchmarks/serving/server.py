@@ -9,6 +9,7 @@ import signal
 import socket
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,8 +36,8 @@ def run(model: Path, env: dict[str, str]) -> Json:
     with _running(model, env, LOGS / "server.log") as url:
         up = time.time()
         asked = {"url": url, "model": _NAME}
-        log = LOGS / "client.log"
-        (sent,) = child.call("benchmarks.serving.client", asked, {}, log)
+        client, log = "benchmarks.serving.client", LOGS / "client.log"
+        (sent,) = child.call([sys.executable], client, asked, {}, log)
     return {
         "openai": sent["openai"],
         "started": round(up - start, 1),

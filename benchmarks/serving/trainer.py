@@ -24,7 +24,8 @@ def run(model: Path, env: dict[str, str]) -> Json:
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     }
     module, log = "benchmarks.serving.training", LOGS / "trainer.log"
-    (found,) = child.call(module, {"folder": str(model)}, env, log)
+    asked = {"folder": str(model)}
+    (found,) = child.call([sys.executable], module, asked, env, log)
     return dict(found)
 
 

@@ -138,6 +138,7 @@ def test_the_report_says_what_was_measured(figures: Any) -> None:
     two |= {"waves": [{"size": 2, "wait": 3.0}, {"size": 1, "wait": 0.5}]}
     two |= {"started": 40.4, "first": None, "requests": 3}
     samples = {"fork": [0.98e-5] * 2, "stock": [1e-5] * 2, "merged": [2e-5] * 2}
+    samples |= {"limit": [0.49e-5] * 2}
     points = [{"batch": 8, **steady.summarise(samples)}]
     timed = {"level": "op", "vocabulary": 99, "rows": "padded", "points": points}
     machine = {**figures["server"]["machine"], "cpu": "A CPU", "gpu": "A GPU"}
@@ -159,6 +160,8 @@ def test_the_report_says_what_was_measured(figures: Any) -> None:
         "| fork, `forward`, own, float32 | 0 | 0.00 s | ",
         "| batch | `op`, 99, padded |",
         "| 8 | 10 µs, 0.98 (0.98 to 0.98) |",
+        "Less than 0.99 times: `op`, 99, padded: 8.",
+        "time as a ratio to it, by batch: 8: 2.00.",
         "The ratio of the fork to merged is 0.49 to 0.49.",
         "losses and gradient norms are equal in all runs, number by number.",
         "`time it` | A CPU, ",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A module of ours in a process of its own; here one made for the purpose."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,15 +20,15 @@ def main(end):
 
 def test_each_result_comes_as_it_is_there_and_chatter_does_not(tmp_path: Path) -> None:
     (tmp_path / "counting.py").write_text(MODULE)
-    log = tmp_path / "logs/log"
+    variables, log = {"PYTHONPATH": str(tmp_path)}, tmp_path / "logs/log"
 
     def call(end: int) -> Iterator[dict[str, int]]:
-        return child.call("counting", {"end": end}, {"PYTHONPATH": str(tmp_path)}, log)
+        return child.call([sys.executable], "counting", {"end": end}, variables, log)
 
     assert [*call(0)] == [{"number": 1}, {"number": 2}]
     assert log.read_text() == "chatter\n"
     with pytest.raises(ForkError, match="counting failed"):
-        [*child.call("counting", {"unread": "a" * 10**6}, {}, log, ["false"])]
+        [*child.call(["false"], "counting", {"unread": "a" * 10**6}, {}, log)]
     results = call(3)
     assert next(results) == {"number": 1}
     with pytest.raises(ForkError, match=r"counting failed; .*log ends:\nchatter"):

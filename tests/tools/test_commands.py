@@ -77,7 +77,7 @@ def test_collects_what_the_engine_reports(
         {"loaded": loaded[0], "steps": []},
         {"loaded": loaded[1], "steps": [group]},
     ]
-    ((_, told, variables, log),) = asked
+    ((_, _, told, variables, log),) = asked
     assert told == {"models": models}
     assert variables["PYTHONPATH"] == f"{tmp_path}/tree"
     assert log == tmp_path / "logs/engine-fork.log"

@@ -22,20 +22,23 @@ from tools.fork.program import Word, for_programs
 
 
 def call(
+    python: Sequence[Word],
     module: str,
     keywords: Mapping[str, Any],
     env: Mapping[str, str],
     log: Path,
-    python: Sequence[Word] = (sys.executable,),
 ) -> Iterator[Any]:
     """Call ``main`` of a module, and yield each of its results as it comes.
 
     Args:
+        python: The command line of the Python that runs it.
         module: Its full name.
         keywords: The arguments of its ``main``.
-        env: What to add to the settings.
+        env: What to add to the environment.
         log: The file for what the process prints.
-        python: The command line of the Python that runs it.
+
+    Raises:
+        ForkError: The process failed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as errors:

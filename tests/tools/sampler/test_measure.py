@@ -34,9 +34,9 @@ def test_measures_each_fork_once(
     stock, fork = tmp_path / "stock", tmp_path / "fork"
     asked = []
 
-    def answer(_: str, words: Any, *others: Any) -> Iterator[Any]:
+    def answer(python: list[str], _: str, words: Any, *__: object) -> Iterator[Any]:
         ((side, (tree, _)),) = words["trees"].items()
-        assert "--with=torch==2" in others[-1]
+        assert "--with=torch==2" in python
         asked.append((side, tree, words["test"]))
         for result in [side, "test"] if words["test"] else [side]:
             yield {result: FOUND[result]}

@@ -36,7 +36,7 @@ def lines(
         asked = "tools.fork.sampler.probe", {"trees": sides}
         try:
             log = Path(stock, "log")
-            for found in child.call(*asked, {"PYTHONPATH": str(ROOT)}, log, [python]):
+            for found in child.call([python], *asked, {"PYTHONPATH": str(ROOT)}, log):
                 for when, it in found.items():
                     yield f"    {when:7} {_line(it)}"
         except (ForkError, OSError) as error:

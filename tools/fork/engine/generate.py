@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.fork import child
+from tools.fork.bootstrap import VENV
 
 SAMPLING = "vllm/v1/sample/"
 
@@ -35,6 +36,7 @@ def run(
     """
     runs: list[Json] = []
     results = child.call(
+        [VENV / "bin/python"],
         "tools.fork.engine.process",
         {"models": models},
         {**settings(tree, cache), "VLLM_ENABLE_V1_MULTIPROCESSING": "0"},

@@ -65,7 +65,7 @@ def _ask(torch: str, asked: Json, reports: Path) -> Iterator[Json]:
     # No trial programs for what the CPU can do: Inductor takes the kernel's word.
     env = {**packages(sys.executable), "TORCHINDUCTOR_VEC_ISA_OK": "1"}
     python, log = [*uv, *packed, "python"], reports / "sampler.log"
-    return child.call(probe.__name__, asked, env, log, python)
+    return child.call(python, probe.__name__, asked, env, log)
 
 
 def steps(found: Json) -> Iterator[tuple[str, Json, Json]]:
