@@ -5,7 +5,6 @@ from pathlib import Path
 
 from benchmarks import Json
 from tools.fork import documents
-from tools.fork.engine.picture import pyplot
 
 _WAVES = 26  # of the server's: what can be new to it comes early
 _STALL, _OTHER = "#d1495b", "#9aa5b1"
@@ -25,12 +24,12 @@ def draw(figures: Path, folder: Path) -> None:
 
 def _draw(name: str, content: Json, figures: Path, path: Path) -> None:
     """Draw bars, and say how high those are in which the sampler was compiled."""
-    plots = pyplot()
+    from matplotlib.figure import Figure
+
     height, bars = _WORDS[name]
     runs = [it for it in content["results"] if it["cache"] == "cold"]
-    figure, axes = plots.subplots(
-        len(runs), figsize=(9, 5), sharex=True, sharey=True, layout="constrained"
-    )
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    axes = figure.subplots(len(runs), sharex=True, sharey=True)
     for axis, run in zip(axes, runs, strict=True):
         if name == "trainer":
             names = [str(at) for at, _ in enumerate(run["steps"], 1)]
@@ -57,4 +56,3 @@ def _draw(name: str, content: Json, figures: Path, path: Path) -> None:
     where = f"vLLM {it['release']}, torch {it['torch']}, {it['cores']} cores"
     figure.suptitle(f"A {name}: {where}, {it['date']}", fontsize=10)
     figure.savefig(path, dpi=120, metadata=documents.tie(figures))
-    plots.close(figure)

@@ -16,19 +16,17 @@ from tools.fork.source.tree import trees
 CACHE = ROOT / "build/cache/engine"
 
 
-class Engine:
-    """Serves models from ``stock`` or ``fork``, and keeps what vLLM prints."""
-
-    def __init__(self, logs: Path) -> None:
-        self.logs = logs
-        made = trees(described(os.environ.get("FORK_RELEASE")))
-        self.trees = {"stock": made.stock, "fork": made.fork}
-
-    def __call__(self, variant: str, models: Any) -> Any:
-        tree = self.trees[variant]
-        return generate.run(variant, tree, models, self.logs, CACHE, quiet=True)
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("logs")
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    return Engine(tmp_path_factory.mktemp("logs"))
+def engine(logs: Path) -> Any:
+    """Serves models from ``stock`` or ``fork``."""
+    made = trees(described(os.environ.get("FORK_RELEASE")))
+
+    def run(variant: str, models: Any) -> Any:
+        return generate.run(variant, getattr(made, variant), models, logs, CACHE)
+
+    return run

@@ -38,17 +38,21 @@ def test_what_is_drawn(mode: str, layout: str) -> None:
     assert fork == stock
 
 
-def gathered(tree: Path) -> dict[str, Any]:
-    """Gather from extreme rows the logprobs of their first and their last token."""
-    gather = stand_ins.load(tree).sampler.Sampler.gather_logprobs
-    found = {}
-    for name, (values, _) in CASES.items():
-        rows = torch.tensor(values)
-        for at in (0, rows.size(1) - 1):
-            tokens = torch.full((len(rows),), at)
-            found[f"{name}, token {at}"] = bits(gather(rows, 1, tokens))
-    return found
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("case", CASES)
+def test_extreme_values_are_counted_as_stock_and_plain_python_count(
+    case: str, dtype: torch.dtype
+) -> None:
+    rows, values = CASES[case]
+    x, column = torch.tensor(rows, dtype=dtype), torch.tensor(values, dtype=dtype)
 
+    fork, stock = (
+        stand_ins.load(it).sampler.batched_count_greater_than(x, column[:, None])
+        for it in (MADE.fork, MADE.stock)
+    )
 
-def test_what_is_gathered_from_extreme_rows() -> None:
-    assert gathered(MADE.fork) == gathered(MADE.stock)
+    assert bits([fork]) == bits([stock])
+    assert fork.tolist() == [
+        sum(entry >= value for entry in row)
+        for row, value in zip(rows, values, strict=True)
+    ]

@@ -5,17 +5,17 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from rows import CASES, LAYOUTS, MODES, VOCABULARY, logits, metadata
+from rows import LAYOUTS, MODES, VOCABULARY, logits, metadata
 from tools.fork.bootstrap import ROOT
 from tools.fork.sampler.observe import compilations
 from vllm.config import set_current_vllm_config
-from vllm.v1.sample.ops.logprobs import batched_count_greater_than
 from vllm.v1.sample.sampler import Sampler
 
 
@@ -70,42 +70,17 @@ def test_threads_that_sample_at_once(ready: bool) -> None:
     sampler = sampler_of("raw_logits") if ready else Sampler("raw_logits")
     compilations()
     together = threading.Barrier(4)
-    checked: list[int] = []
 
     def work(batch: int) -> None:
         with torch.inference_mode():
             together.wait()
             for _ in range(5):
                 check(sampler(logits(batch), metadata(batch)), logits(batch))
-        checked.append(batch)
 
-    batches = [1, 2, 1, 8]
-    threads = [threading.Thread(target=work, args=(it,)) for it in batches]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, (1, 2, 1, 8)))  # and raise what any of them raised
 
-    assert sorted(checked) == sorted(batches)
     assert not ready or compilations() == []
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("case", CASES)
-def test_extreme_values_are_counted_as_eager_counts(
-    case: str, dtype: torch.dtype
-) -> None:
-    rows, values = CASES[case]
-    x = torch.tensor(rows, dtype=dtype)
-
-    counted = batched_count_greater_than(x, torch.tensor(values, dtype=dtype)[:, None])
-
-    expected = [
-        sum(entry >= value for entry in row)
-        for row, value in zip(rows, values, strict=True)
-    ]
-    assert counted.dtype == torch.int64
-    assert counted.tolist() == expected
 
 
 def test_gathering_can_be_part_of_a_larger_graph() -> None:

@@ -42,7 +42,7 @@ OVERLAY = b"""class Sampler:
         ...
 
     def _compile_ahead(self):
-        pass
+        return
 """
 FILES = {
     "PKG-INFO": f"Metadata-Version: 2.1\nName: vllm\nVersion: {VERSION}\n".encode(),

@@ -29,6 +29,7 @@ def test_tests_that_need_no_build_come_first(
 
     def stream(program: list[Any], cwd: Path, env: Any = None) -> int:
         calls.append(str(program[-1]))
+        assert (suite.WEAVE_TEST in program) == (program[-1] == sampler)
         return 5 if program[-1] == failing else 0
 
     stub = monkeypatch.setattr
@@ -40,15 +41,15 @@ def test_tests_that_need_no_build_come_first(
     stub(suite, "tree_name", lambda tree: "1234")
     stub(commands, "report_folder", lambda release: tmp_path)
     stub(metadata, "version", lambda package: "2")
-    tooling, weaving = f"--ignore={suite.WEAVE_TEST}", suite.WEAVE_TEST
-    engine = "tests/sampler", "tests/engine"
-    steps = [tooling, "build", weaving, "mutants", "mutants", *engine]
+    tooling = f"--ignore={suite.WEAVE_TEST}"
+    sampler, engine = "tests/sampler", "tests/engine"
+    steps = [tooling, "build", sampler, "mutants", "mutants", engine]
     failing = ""
     assert run("test") == 0
     assert calls == steps
     report = json.loads((tmp_path / "test.json").read_text())
     assert report["commits"] == [found, found]
-    for failing in (tooling, weaving, *engine):
+    for failing in (tooling, sampler, engine):
         calls.clear()
         assert run("test") == 5
         assert calls[-1] == failing
@@ -58,7 +59,7 @@ def test_tests_that_need_no_build_come_first(
 def test_collects_what_the_engine_reports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded = [{"loaded": it, "seconds": 1.0, "compilations": []} for it in (0, 1)]
+    loaded = [{"model": it, "seconds": 1.0, "compilations": []} for it in (0, 1)]
     of_sampling = {"function": "op", "file": f"{generate.SAMPLING}a.py"}
     group = {"model": 1, "batch": 2, "seconds": 0.5, "compilations": [of_sampling]}
     asked: list[Any] = []
@@ -70,11 +71,12 @@ def test_collects_what_the_engine_reports(
     monkeypatch.setattr(generate.child, "call", call)
     models: Any = [({"vocabulary": 9}, []), ({"vocabulary": 8}, [[{"n": 1}]])]
 
-    found = generate.run("fork", tmp_path / "tree", models, tmp_path / "logs")
+    found = generate.run("fork", tmp_path / "tree", models, tmp_path / "logs", tmp_path)
 
-    ends = [[], [group]]
-    pairs = zip(loaded, ends, strict=True)
-    assert found == [{"loaded": it, "groups": groups} for it, groups in pairs]
+    assert found == [
+        {"loaded": loaded[0], "steps": []},
+        {"loaded": loaded[1], "steps": [group]},
+    ]
     ((_, _, told, variables, log),) = asked
     assert told == {"models": models}
     assert variables["PYTHONPATH"] == f"{tmp_path}/tree"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of upstream's tests: read, compared, and counted."""
+"""What became of tests: read, and counted."""
 
 import json
 
@@ -40,25 +40,6 @@ def test_a_module_that_cannot_be_imported_counts_under_its_name(
     line = {"$report_type": "CollectReport", "nodeid": "a.py", "outcome": outcome}
 
     assert outcomes.read_report_log([json.dumps(line)]) == counted
-
-
-def test_worse_and_better() -> None:
-    endings = ("passed", "passed", "skipped", "failed", "error", "error", "passed")
-    stock = dict(zip("abcdefg", endings, strict=True))
-    endings = ("passed", "skipped", "failed", "passed", "failed", "error", "passed")
-    fork = dict(zip("abcdehi", endings, strict=True))
-
-    worse, better = outcomes.differences(stock, fork)
-    assert (worse, better) == (["b", "c", "g"], ["d", "i"])
-
-
-def test_only_what_changes_from_run_to_run_is_flaky() -> None:
-    runs = [
-        {"a": "passed", "b": "failed", "c": "failed", "d": "passed"},
-        {"a": "passed", "b": "passed", "c": "error"},
-    ]
-
-    assert outcomes.changing(runs, ["a", "b", "c"]) == {"b"}
 
 
 def test_outcomes_in_words() -> None:

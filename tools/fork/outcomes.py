@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of tests: read from pytest's log, compared, and counted."""
+"""What became of tests: read from pytest's log, and counted."""
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 # By nodeid: passed, skipped, failed or error.
 Outcomes = Mapping[str, str]
-_RANK = {"passed": 2, "skipped": 1}  # above failed, error and not run at all
 
 
 def read_report_log(lines: Iterable[str]) -> dict[str, str]:
@@ -30,28 +29,7 @@ def read_report_log(lines: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def differences(stock: Outcomes, fork: Outcomes) -> tuple[list[str], list[str]]:
-    """Return the nodeids that are worse on the fork, and those that are better."""
-    nodeids = sorted({*stock, *fork})
-    worse = [it for it in nodeids if _rank(fork, it) < _rank(stock, it)]
-    better = [it for it in nodeids if _rank(fork, it) > _rank(stock, it)]
-    return worse, better
-
-
-def changing(runs: Sequence[Outcomes], nodeids: Iterable[str]) -> set[str]:
-    """Return those tests whose outcome is not the same in every run of one tree."""
-    return {it for it in nodeids if len({_rank(run, it) for run in runs}) > 1}
-
-
-def _rank(outcomes: Outcomes, nodeid: str) -> int:
-    return _RANK.get(outcomes.get(nodeid, ""), 0)
-
-
 def counts(outcomes: Outcomes) -> str:
     """Return how many tests there are of each outcome, in words."""
-    return in_words(Counter(outcomes.values()))
-
-
-def in_words(found: Mapping[str, int]) -> str:
-    """Return numbers of tests, by outcome, in words."""
+    found = Counter(outcomes.values())
     return ", ".join(f"{count} {name}" for name, count in sorted(found.items()))

@@ -79,23 +79,6 @@ def uv(failure: str, *words: Word, env: Mapping[str, str] | None = None) -> byte
     return run([VENV / "bin/uv", *words], failure, ROOT, told)
 
 
-def finish(
-    program: Sequence[Word], cwd: Path, env: Mapping[str, str]
-) -> tuple[int, str]:
-    """Run a program quietly; return its exit status and all that it printed."""
-    done = subprocess.run(
-        program,
-        cwd=cwd,
-        env=for_programs(env),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        errors="replace",
-    )
-    return done.returncode, done.stdout
-
-
 def stream(
     program: Sequence[Word], cwd: Path, env: Mapping[str, str] | None = None
 ) -> int:

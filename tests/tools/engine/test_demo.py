@@ -17,35 +17,36 @@ def compiled(seconds: float, reason: str | None) -> Any:
     return {"function": "op", "file": file, "seconds": seconds, "reason": reason}
 
 
-def group(batch: int, seconds: float, *compilations: Any) -> Any:
+def step(batch: int, seconds: float, *compilations: Any) -> Any:
     timed = {"batch": batch, "seconds": seconds, "compilations": [*compilations]}
     return {**timed, "outputs": [{"tokens": [7]}]}
 
 
-def run(loading: float, ahead: float, *groups: Any) -> Any:
+def loaded(seconds: float, ahead: float) -> Any:
     compilations = [{**compiled(ahead, None), "file": ""}]
-    loaded = {"device": "cpu", "seconds": loading, "compilations": compilations}
-    return {"loaded": loaded, "groups": [*groups]}
+    return {"device": "cpu", "seconds": seconds, "compilations": compilations}
 
 
 @pytest.fixture
 def runs() -> Any:
     first, stall = compiled(2.5, None), compiled(0.75, "size")
-    stock = group(1, 3.0, first), group(2, 1.0, stall), group(2, 0.1)
-    fork = group(1, 0.1), group(2, 0.1), group(2, 0.1)
-    return {"stock": run(8.0, 2.5, *stock), "fork": run(11.5, 6.0, *fork)}
+    stock = [step(1, 3.0, first), step(2, 1.0, stall), step(2, 0.1)]
+    fork = [step(1, 0.1), step(2, 0.1), step(2, 0.1)]
+    return {
+        "stock": {"loaded": loaded(8.0, 2.5), "steps": stock},
+        "fork": {"loaded": loaded(11.5, 6.0), "steps": fork},
+    }
 
 
 def test_a_run_as_it_should_be(runs: Any) -> None:
     assert list(demo.find_problems(runs)) == []
-    result = {"variants": {name: demo._kept(it) for name, it in runs.items()}}
-    assert demo.summary(result) == (
+    assert demo.summary({"variants": runs}) == (
         "While requests waited, stock compiled 2 times, 3.25 s, fork compiled 0 times, "
         "0.00 s. Loading the engine took 8 s on stock (2.5 s of it compiling), 12 s on "
         "fork (6.0 s of it compiling). Tokens, ranks and logprobs are the same, bit "
         "for bit."
     )
-    assert list(demo.rows(result)) == [
+    assert list(demo.rows({"variants": runs})) == [
         "| batch | stock | fork |",
         "| --- | --- | --- |",
         "| loading | 8.00 s | 11.50 s |",
@@ -66,10 +67,9 @@ def test_a_run_as_it_should_be(runs: Any) -> None:
 def test_what_the_fork_must_not_do_is_found(
     place: int, found: Any, said: str, runs: Any
 ) -> None:
-    elsewhere = {**compiled(1.0, "no"), "file": "vllm/other.py"}
-    group = runs["fork"]["groups"][place]
-    group |= found
-    group["compilations"].append(elsewhere)
+    step = runs["fork"]["steps"][place]
+    step |= found
+    step["compilations"].append(compiled(1.0, "no") | {"file": "vllm/other.py"})
 
     (problem,) = demo.find_problems(runs)
     assert problem.endswith(said)
@@ -84,27 +84,24 @@ def test_the_demo_succeeds_only_if_it_shows_something(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    if not compiles:
-        runs["stock"] = runs["fork"]
+    for step in runs["stock"]["steps"] if not compiles else ():
+        step["compilations"].clear()
     # What an earlier demo found must not pass for this one's.
-    (tmp_path / "report").mkdir()
-    for name in ("demo.json", "demo.png"):
-        (tmp_path / "report" / name).write_text("{}")
+    file, drawn = tmp_path / "demo.json", tmp_path / "demo.png"
+    for path in (file, drawn):
+        path.write_text("{}")
     machine = {"torch": "2", "cores": 2, "cpu": "A CPU", "gpu": None, "date": "today"}
     monkeypatch.setattr(generate, "run", lambda variant, *_: [runs[variant]])
     monkeypatch.setattr(demo, "tree_name", lambda tree: "1234")
     monkeypatch.setattr(demo, "ROOT", tmp_path)
     monkeypatch.setattr(demo.machine, "describe", lambda: machine)
-    trees = Trees(*[tmp_path] * 4)
 
-    assert demo.run(described(None), trees, tmp_path / "report") == status
+    assert demo.run(described(None), Trees.inside(tmp_path), tmp_path) == status
 
-    file, drawn = (tmp_path / "report" / it for it in ("demo.json", "demo.png"))
     if compiles:
-        written = json.loads(file.read_text())
-        batches = [step["batch"] for step in written["variants"]["fork"]["steps"]]
-        assert batches == [1, 2, 2]
+        written = json.loads(file.read_text())["variants"]["fork"]["steps"]
+        assert [{*it} for it in written] == [{"batch", "seconds", "compilations"}] * 3
         assert drawn.read_bytes().startswith(b"\x89PNG")
     else:
         assert "shows nothing" in capsys.readouterr().out
-        assert not file.exists()
+        assert not (file.exists() or drawn.exists())

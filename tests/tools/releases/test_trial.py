@@ -11,18 +11,16 @@ from tools.fork.release import Release
 from tools.fork.releases import trial
 
 RELEASE = Release("9.9.9", "2", {"vllm": ("ab",)})
-FITS = trial.Woven(Path("stock"), Path("fork"), "19 + 8", "1", {})
+STOCK, FORK = Path("stock"), Path("fork")
+FITS = trial.Woven(STOCK, FORK, "19 + 8", "1", {})
+MISFIT = trial.Woven(STOCK, None, "None fits:\n    vllm: it is gone", "1", {})
 
 
 def side(ahead: int, *compiled: int, error: str | None = None) -> Any:
     """What happened on one side: the last call raises ``error``."""
-    calls: list[Any] = [{"compiled": it, "error": None} for it in compiled]
-    calls[-1]["error"] = error
-    return {
-        "torch": "2+cpu",
-        "ahead": {"compiled": ahead, "error": None},
-        "calls": calls,
-    }
+    steps: list[Any] = [{"compiled": it, "error": None} for it in (ahead, *compiled)]
+    steps[-1]["error"] = error
+    return {"torch": "2+cpu", "ahead": steps[0], "calls": steps[1:]}
 
 
 def test_a_release_that_the_change_fits(tmp_path: Path) -> None:
@@ -31,37 +29,29 @@ def test_a_release_that_the_change_fits(tmp_path: Path) -> None:
         "fork": side(1, 0, 0, 0, 0),
         "test": {"passed": 4, "skipped": 1},
     }
-
-    result = trial.result(RELEASE, FITS, found, tmp_path)
-    assert result["stock"] == ["recompiles", "ok", "crashes"]
-    assert result["fork"] == {"waiting": 0, "ahead": 1, "error": None}
-    assert (result["lines"], result["misfit"]) == ("19 + 8", None)
-    assert not (result["tested"] or result["shown"])
+    text = render(trial.result(RELEASE, FITS, found, tmp_path))
+    assert "| **recompiles** | ok | **crashes** | 19 + 8 |" in text
+    assert (
+        "| 0 compilations, 1 ahead | 4 passed, 1 skipped | not run | not run |" in text
+    )
 
     demo = {"tree": "1", "variants": {it: {"steps": []} for it in ("stock", "fork")}}
     test = {"tree": "1", "commits": [{"outcomes": "9"}, {"outcomes": "49 passed"}]}
     (tmp_path / "test.json").write_text(json.dumps(test))
     (tmp_path / "demo.json").write_text(json.dumps(demo))
-    result = trial.result(RELEASE, FITS, found, tmp_path)
-    assert (result["tested"], result["shown"]) == (
-        "49 passed",
-        {"stock": 0, "fork": 0},
-    )
-    text = render(result)
-    assert "| **recompiles** | ok | **crashes** | 19 + 8 |" in text
-    assert "| 0 compilations, 1 ahead | 4 passed, 1 skipped | 49 passed |" in text
+    text = render(trial.result(RELEASE, FITS, found, tmp_path))
+    assert "| 4 passed, 1 skipped | 49 passed | stock 0, fork 0 |" in text
 
 
 def test_a_release_that_it_does_not_fit_or_that_fails(tmp_path: Path) -> None:
-    misfit = trial.Woven(
-        Path("stock"), None, "None fits:\n    vllm: it is gone", "1", {}
-    )
     found = {"stock": side(0, 1, 1, 0, 0)}
-    assert "- 9.9.9: vllm: it is gone." in render(
-        trial.result(RELEASE, misfit, found, tmp_path)
-    )
+    text = render(trial.result(RELEASE, MISFIT, found, tmp_path))
+    assert "- 9.9.9: vllm: it is gone." in text
 
-    found |= {"fork": side(1, 0, error="TypeError: no hint. Dynamo"), "test": {}}
+    found |= {
+        "fork": side(1, 0, 0, 0, 0, error="TypeError: no hint. Dynamo"),
+        "test": {},
+    }
     text = render(trial.result(RELEASE, FITS, found, tmp_path))
     assert "| **fails** |" in text
     assert "- 9.9.9: TypeError: no hint." in text

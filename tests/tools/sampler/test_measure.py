@@ -11,21 +11,18 @@ import pytest
 from tools.fork.release import Release
 from tools.fork.sampler import measure
 
-RELEASE = Release("9.9.9", "2", {})
 CRASH = "AssertionError: Guard failed on the frame. This is a bug"
 
 
-def step(compiled: int = 0, error: str | None = None) -> dict[str, Any]:
-    return {"compiled": compiled, "seconds": 1.25, "error": error}
-
-
-def side(ahead: dict[str, Any], *calls: dict[str, Any]) -> dict[str, Any]:
-    return {"torch": "2+cpu", "device": "CPU", "ahead": ahead, "calls": [*calls]}
+def side(*compiled: int, error: str | None = None) -> dict[str, Any]:
+    """What happened on one side: the last call raises ``error``."""
+    steps = [{"compiled": it, "seconds": 1.25, "error": None} for it in compiled]
+    return {"ahead": steps[0], "calls": [*steps[1:-1], {**steps[-1], "error": error}]}
 
 
 FOUND = {
-    "stock": side(step(), step(1), step(), step(1), step(error=CRASH)),
-    "fork": side(step(1), *[step()] * 4),
+    "stock": side(0, 1, 0, 1, 0, error=CRASH),
+    "fork": side(1, 0, 0, 0, 0),
     "test": {"passed": 4},
 }
 
@@ -33,39 +30,38 @@ FOUND = {
 def test_measures_each_fork_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    release = Release("9.9.9", "2", {})
     stock, fork = tmp_path / "stock", tmp_path / "fork"
     asked = []
 
     def answer(python: list[str], _: str, words: Any, *__: object) -> Iterator[Any]:
         ((side, (tree, _)),) = words["trees"].items()
         assert "--with=torch==2" in python
-        asked.append((side, tree, words.get("test")))
-        for result in [side, "test"] if "test" in words else [side]:
+        asked.append((side, tree, words["test"]))
+        for result in [side, "test"] if words["test"] else [side]:
             yield {result: FOUND[result]}
 
     def measured(tree: str, fork: Path | None = fork) -> Any:
         asked.clear()
-        return measure.measure(RELEASE, stock, fork, tree, tmp_path / "report")
+        return measure.measure(release, stock, fork, tree, tmp_path)
 
     monkeypatch.setattr(measure, "packages", lambda python: {})
     monkeypatch.setattr(measure.child, "call", answer)
+    both = [("stock", str(stock), None), ("fork", str(fork), str(fork))]
     first = measured("first")
-    assert asked == [("stock", str(stock), None), ("fork", str(fork), str(fork))]
-    assert measured("first") == first
-    assert asked == []
+    assert asked == both
+    assert (measured("first"), asked) == (first, [])
 
     second = measured("second")
-    assert len(asked) == 2
-    assert second == json.loads((tmp_path / "report/sampler.json").read_text())
-    assert second["tree"] == "second"
-    assert second["fork"]["ahead"] == step(1)
-    assert second["test"] == {"passed": 4}
+    assert asked == both
+    assert second == json.loads((tmp_path / "sampler.json").read_text())
+    assert second == {**FOUND, "tree": "second", "by": first["by"]}
 
     assert "fork" not in measured("third", None)
-    assert len(asked) == 1
+    assert asked == both[:1]
     monkeypatch.setattr(measure, "CALLS", ((1, 9),))
     measured("third", None)
-    assert len(asked) == 1
+    assert asked == both[:1]
 
 
 def test_says_what_compiles_and_what_crashes() -> None:

@@ -3,6 +3,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable, Set
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
 from tools.fork.source.cut import bound, cut, drop
-from tools.fork.source.syntax import Function
+from tools.fork.source.syntax import Function, Source
 
 TESTS = sorted(ROOT.glob("tests/v1/**/*.py"))
 SOURCE = b"""\
@@ -50,57 +51,57 @@ def last(ALL):
 """
 
 
-def test_what_only_a_function_used_goes_with_it() -> None:
-    left = cut(SOURCE, "a.py", {"first"})
-
-    gone = SOURCE[SOURCE.index(b"# Of one.") : SOURCE.index(b"class")]
-    expected = SOURCE.replace(gone, b"\n\n").replace(b", c\nfrom d import d\n", b"\n")
-    assert left == expected
-
-
-def test_a_local_of_the_same_name_is_another() -> None:
-    left = cut(SOURCE, "a.py", {"Sampler.other", "Sampler.sample", "last"})
-
-    assert (
-        left
-        == b"# The licence.\nfrom a import c\nfrom d import d\n"
-        + (SOURCE[SOURCE.index(b"\n# Of one.") : SOURCE.index(b"\n\nclass")])
-    )
+FIRST = SOURCE[SOURCE.index(b"# Why.") : SOURCE.index(b"class")]
+ONE = SOURCE[SOURCE.index(b"# Of one.") : SOURCE.index(b"\n\n# Why.")]
+ALL = SOURCE[SOURCE.index(b"# Of all.") : SOURCE.index(b"# Of one.")]
+REST = SOURCE[SOURCE.index(b"class") :]
+SAMPLE = REST[REST.index(b"    @property") : REST.index(b"    def other")]
 
 
-def test_the_first_method_leaves_no_gap() -> None:
-    assert b"Sampler(Base):\n    def other" in cut(SOURCE, "a.py", {"Sampler.sample"})
+def left(work: Callable[[Source, Set[str]], None], code: bytes, *without: str) -> bytes:
+    file = Source("a.py", code)
+    work(file, {*without})
+    return file.data()
 
 
-def test_dropping_leaves_what_only_they_used() -> None:
-    left = drop(SOURCE, "a.py", {"first", "c"})
+@pytest.mark.parametrize(
+    ("work", "without", "gone"),
+    [
+        (cut, ["first"], [FIRST, ONE, b", c\nfrom d import d"]),
+        (drop, ["first", "c", "no such name"], [FIRST, b", c"]),
+        (cut, ["Sampler.sample"], [SAMPLE]),
+        (
+            cut,
+            ["Sampler.other", "Sampler.sample", "last"],
+            [b"\n\n" + REST, ALL, b"import time\n\n", b"b, "],
+        ),
+    ],
+)
+def test_what_only_they_used_goes_with_definitions(
+    work: Callable[[Source, Set[str]], None], without: list[str], gone: list[bytes]
+) -> None:
+    expected = SOURCE
+    for text in gone:
+        expected = expected.replace(text, b"", 1)
 
-    gone = SOURCE[SOURCE.index(b"# Why.") : SOURCE.index(b"class")]
-    assert left == SOURCE.replace(gone, b"").replace(b", c", b"")
+    assert left(work, SOURCE, *without) == expected
 
 
-def test_shared_lines() -> None:
-    with pytest.raises(ForkError, match=r"a\.py: one of a shares its lines"):
-        drop(b"a = 1; b = 2\n", "a.py", {"a"})
-
-
-def test_what_is_not_there() -> None:
-    with pytest.raises(ForkError, match=r"a\.py does not define Sampler\.lost, more"):
-        cut(SOURCE, "a.py", {"Sampler.lost", "Sampler.other", "more"})
-    with pytest.raises(ForkError, match=r"a\.py is not valid Python"):
-        cut(b"def", "a.py", ())
+def test_what_cannot_be_cut() -> None:
+    with pytest.raises(ForkError, match=r"a\.py: `a = 1` would read otherwise"):
+        left(drop, b"a = 1; b = 2\n", "a")
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda it: it.name)
 @settings(derandomize=True, deadline=None, max_examples=30)
 @given(data=st.data())
 def test_a_formatted_test_stays_formatted(path: Path, data: st.DataObject) -> None:
-    whole = path.read_bytes()
-    functions = sorted(bound(whole, path.name, Function))
-    left = cut(whole, path.name, data.draw(st.sets(st.sampled_from(functions))))
+    file = Source(path.name, path.read_bytes())
+    functions = sorted(bound(file, Function))
+    cut(file, data.draw(st.sets(st.sampled_from(functions))))
 
     ruff = [sys.executable, "-m", "ruff"]
     for options in (["format", "--check"], ["check", "--select=F401,F811,I"]):
         command = [*ruff, *options, "--quiet", f"--stdin-filename={path}", "-"]
-        done = subprocess.run(command, input=left, capture_output=True, cwd=ROOT)
+        done = subprocess.run(command, input=file.data(), capture_output=True, cwd=ROOT)
         assert done.returncode == 0, done.stdout.decode()

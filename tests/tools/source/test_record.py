@@ -12,7 +12,9 @@ PINNED = described(None).version
 
 def test_a_release_is_written_anew_and_the_others_are_kept(tmp_path: Path) -> None:
     file = tmp_path / "woven.sha256"
-    record.write({"0.33.0": {"b": b"1"}, "8.8.8": {"a": b"1"}}, file)
+    record.write(
+        {"0.33.0": {"b": b"1"}, PINNED: {"c": b""}, "8.8.8": {"a": b"1"}}, file
+    )
     assert record.differing("8.8.8", {"a": b"1"}, file) == []
 
     record.write({PINNED: {"b": b"1", "a": b"2"}}, file)

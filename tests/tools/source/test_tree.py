@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The trees: the release as one commit, ours on top, stock beside it."""
 
-import errno
-import itertools
-import os
 import shutil
-import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -21,7 +19,7 @@ WOVEN = SAMPLER.replace(
     b"        # Upstream's comment",
     b"        # Ours.\n        mark(logprobs, 0)\n\n        # Upstream's comment",
 )
-AHEAD = b"\n    def _compile_ahead(self):\n        pass\n"
+AHEAD = b"\n    def _compile_ahead(self):\n        return\n"
 
 
 def test_the_release_is_one_commit_and_ours_are_two_whoever_makes_them(
@@ -57,14 +55,12 @@ def test_the_release_is_one_commit_and_ours_are_two_whoever_makes_them(
 def test_stock_is_the_release_and_shares_what_was_built(
     links: bool, mini: Miniature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def link(*_: object) -> None:
-        raise OSError(errno.EPERM, "Operation not permitted")
-
     if not links:
-        monkeypatch.setattr("os.link", link)
+        monkeypatch.setattr("os.link", Mock(side_effect=OSError))
     before = git(mini.fork, "rev-parse", "HEAD")
     files = {"vllm/_C.so": b"compiled", "vllm/__init__.py": b"# the wheel's\n"}
     write(mini.fork, files)
+    write(mini.fork, {"vllm/__pycache__/a.so": b""})
     tree.keep_out_of_git(mini.fork, ["vllm/__init__.py"])
 
     for _ in "again":
@@ -77,13 +73,35 @@ def test_stock_is_the_release_and_shares_what_was_built(
     for name, content in files.items():
         assert (mini.trees.stock / name).read_bytes() == content
         assert (mini.trees.stock / name).samefile(mini.fork / name) == links
+    assert not (mini.trees.stock / "vllm/__pycache__").exists()
     for folder in (mini.fork, mini.trees.stock):
         assert not git(folder, "status", "--porcelain")
 
 
-def test_a_changed_overlay_replaces_our_commits_but_not_a_persons_edits(
-    mini: Miniature,
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda it: (it / MODULE).write_text("mine\n"),
+        lambda it: (it / ".git").unlink(),
+        lambda it: git(it, "checkout", "fork~"),
+        shutil.rmtree,
+    ],
+)
+def test_a_worktree_is_mended(
+    damage: Callable[[Path], object], mini: Miniature
 ) -> None:
+    damage(mini.make_stock())
+
+    assert (mini.make_stock() / MODULE).read_bytes() == SAMPLER
+
+
+def test_a_changed_overlay_replaces_our_commits_but_not_a_persons_edits(
+    mini: Miniature, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "SUBJECTS", ("First", "Second"))
+    assert not mini.make_fork()
+    assert git(mini.fork, "log", "-2", "--format=%s") == "Second\nFirst"
+
     (mini.overlay / TEST).unlink()
     (mini.fork / ".git/index.lock").touch()  # of a git that was killed
     assert not mini.make_fork()
@@ -97,20 +115,16 @@ def test_a_changed_overlay_replaces_our_commits_but_not_a_persons_edits(
     assert "+mine" in git(mini.fork, "stash", "show", "--patch")
 
 
-def test_commits_in_the_tree_are_not_thrown_away(mini: Miniature) -> None:
+def test_where_our_commits_cannot_be_made_the_tree_stays_as_it_is(
+    mini: Miniature,
+) -> None:
     git(mini.fork, "commit", "--allow-empty", "-m", "mine")
+    before = git(mini.fork, "rev-parse", "HEAD")
+    write(mini.overlay, {MODULE: OVERLAY.replace(b"logprobs, 0", b"logprobs, 1")})
 
     with pytest.raises(ForkError, match=r"commits of its own \(mine"):
         mini.make_fork()
-
-
-def test_where_one_of_two_modules_does_not_fit_the_tree_stays_as_it_is(
-    mini: Miniature,
-) -> None:
-    before = git(mini.fork, "rev-parse", "HEAD")
-    changed = OVERLAY.replace(b"logprobs, 0", b"logprobs, 1")
-    write(mini.overlay, {MODULE: changed, "vllm/zzz.py": b"import a\n"})
-
+    write(mini.overlay, {"vllm/zzz.py": b"import a\n"})
     with pytest.raises(ForkError, match=r"zzz\.py is gone"):
         mini.make_fork()
 
@@ -118,49 +132,36 @@ def test_where_one_of_two_modules_does_not_fit_the_tree_stays_as_it_is(
     assert not git(mini.fork, "status", "--porcelain")
 
 
-def killed_at(call: int, work: Callable[[], object]) -> bool:
-    """Do ``work`` in a child that is killed before it has git write this often."""
-    child = os.fork()
-    if not child:
-        calls, plain = 0, tree._git
-        writing = ("init", "add", "commit", "tag", "reset", "worktree")
+def test_a_build_that_was_stopped_recovers(
+    mini: Miniature, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(mini.fork.parent)
+    writing = ("init", "add", "commit", "tag", "reset", "worktree")
+    left, stops, plain = 0, 0, tree._git
 
-        def counting(folder: Path, *arguments: Any) -> str:
-            nonlocal calls
-            calls += arguments[0] in writing
-            if calls == call:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return plain(folder, *arguments)
+    def stopping(folder: Path, *arguments: Any) -> str:
+        nonlocal left
+        left -= arguments[0] in writing
+        if not left:
+            raise KeyboardInterrupt
+        return plain(folder, *arguments)
 
-        tree._git = counting
-        work()
-        os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
-
-
-def test_a_killed_build_recovers(mini: Miniature) -> None:
-    shutil.rmtree(mini.trees.fork.parent)
-
-    def work() -> None:
-        mini.make_fork()
-        mini.make_stock()
-
-    changes = itertools.count(1)
-
-    def killed(call: int) -> bool:
-        # With another change each time, so that there is always something to do.
-        change = b", %d)" % next(changes)
-        write(mini.overlay, {MODULE: OVERLAY.replace(b", 0)", change)})
-        return killed_at(call, work)
-
+    monkeypatch.setattr(tree, "_git", stopping)
     # The first commit takes four; then the tree is there.
-    assert all(killed(call) for call in range(1, 6))
-    assert mini.fork.exists()
-    kills = [*itertools.takewhile(killed, itertools.count(1))]
+    for call in (*range(1, 6), *range(1, 99)):
+        left = call
+        # With another change each time, so that there is always something to do.
+        change = b", %d)" % stops
+        write(mini.overlay, {MODULE: OVERLAY.replace(b", 0)", change)})
+        with suppress(KeyboardInterrupt):
+            mini.make_fork()
+            mini.make_stock()
+            break
+        stops += 1
 
-    assert len(kills) > 5
+    assert stops > 10
     assert (mini.trees.stock / MODULE).read_bytes() == SAMPLER
-    assert b", %d)" % (next(changes) - 1) in (mini.fork / MODULE).read_bytes()
+    assert change in (mini.fork / MODULE).read_bytes()
     assert git(mini.fork, "rev-list", "--count", "HEAD") == "3"
 
 
@@ -171,6 +172,7 @@ PORT = OVERLAY.replace(b"mark(", b"port(").replace(
     b"        ...\n        values = ask()\n        ...\n        # Ours.",
 )
 OTHER = "vllm/other.py"
+OURS = b"def test_new(): pass\n"
 
 
 def test_a_port_is_woven_where_it_fits_and_holds_only_what_differs(
@@ -195,43 +197,36 @@ def test_a_port_builds_on_the_one_before_it(overlay: Path) -> None:
     assert found == b"import b\n\n\ndef old(): pass\n\n\ndef new(): return 1\n"
 
 
-@pytest.fixture
-def ported(overlay: Path) -> Path:
-    """The overlay with a port for a release that has a test of its own."""
-    added = b"def test_theirs(*_: ...): ...\n\n\ndef test_ours():\n    pass\n"
-    port = {MODULE: PORT, TEST: added}
-    write(overlay / "ports/10.0.0", port)
-    return overlay
-
-
-def test_a_ports_test_is_added_to_upstreams(ported: Path) -> None:
-    theirs = b"import b\n\n\ndef test_theirs():\n    b()\n"
-    files = {MODULE: NEWER, TEST: theirs}
-
-    found = woven(ported, files.get)
-
-    assert found[TEST] == theirs + b"\n\ndef test_ours():\n    pass\n"
-    assert woven(ported, {**files, **found}.get) == {}
-    with pytest.raises(ForkError, match=r"test_new\.py: in `test_theirs`, .* is gone"):
-        woven(ported, {**files, TEST: b"import b\n"}.get)
+THEIRS = b"import b\n\n\ndef test_theirs():\n    b()\n"
+ADDED = b"\n\ndef test_ours():\n    pass\n"
 
 
 @pytest.mark.parametrize(
-    "files",
+    ("sampler", "theirs", "expected"),
     [
-        {MODULE: SAMPLER},
-        {MODULE: NEWER},
-        {MODULE: SAMPLER, TEST: b"def test_of_ours_then(): pass\n"},
+        (SAMPLER, None, OURS),
+        (NEWER, None, OURS),
+        (SAMPLER, b"def test_of_ours_then(): pass\n", OURS),
+        (NEWER, THEIRS, THEIRS + ADDED),
     ],
-    ids=["pinned", "newer", "woven before"],
+    ids=["pinned", "newer", "woven before", "upstream has one"],
 )
-def test_where_upstream_has_no_test_ours_goes_as_it_is(
-    files: dict[str, bytes], ported: Path
+def test_a_ports_test_is_added_to_upstreams_or_ours_goes_as_it_is(
+    sampler: bytes, theirs: bytes | None, expected: bytes, overlay: Path
 ) -> None:
-    found = woven(ported, files.get)
+    added = b"def test_theirs(*_: ...): ...\n" + ADDED
+    write(overlay / "ports/10.0.0", {MODULE: PORT, TEST: added})
+    files = {MODULE: sampler, **({TEST: theirs} if theirs else {})}
 
-    assert found[TEST] == (ported / TEST).read_bytes()
-    assert woven(ported, {**files, **found}.get) == {}
+    found = woven(overlay, files.get)
+
+    assert found[TEST] == expected
+    assert woven(overlay, {**files, **found}.get) == {}
+    if theirs == THEIRS:
+        with pytest.raises(
+            ForkError, match=r"test_new\.py: .*`test_theirs`, .* is gone"
+        ):
+            woven(overlay, {**files, TEST: b"import b\n"}.get)
 
 
 def test_where_no_port_fits_each_reason_is_told(overlay: Path) -> None:
@@ -255,7 +250,9 @@ def test_what_a_source_imports_must_be_there(overlay: Path) -> None:
     with pytest.raises(ForkError, match="upstream's vllm/config has no put"):
         woven(overlay, files.get)
 
-    write(overlay, {f"ports/0.1.0/{MODULE}": b"def put():\n    return 1\n"})
+    asks = b"# Asks vllm/config/__init__.py for %s.\ndef put():\n    return %d\n"
+    write(overlay, {f"ports/0.2.0/{MODULE}": asks % (b"set", 2)})
+    write(overlay, {f"ports/0.1.0/{MODULE}": asks % (b"get", 1)})
     found = woven(overlay, files.get)[MODULE]
     assert b"from vllm.config import get\n" in found
     assert found.endswith(b"def put():\n    return 1\n")

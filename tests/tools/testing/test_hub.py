@@ -19,7 +19,7 @@ def test_a_model_is_where_the_cache_has_it_and_made_once(
         made.append(architecture)
 
     monkeypatch.setattr(hub, "make_model", make)
-    monkeypatch.setattr(hub, "MODELS", {"opt": ("org/one", "org/two")})
+    monkeypatch.setattr(hub, "MODELS", {"opt": ({}, "org/one org/two")})
     # Another revision, of other words, takes the place of the old.
     for words in ("words", "words", "other words"):
         (tmp_path / "text").write_text(words)
@@ -30,7 +30,3 @@ def test_a_model_is_where_the_cache_has_it_and_made_once(
     (snapshot,) = (model / "snapshots").iterdir()
     assert (model / "refs/main").read_text() == snapshot.name
     assert (snapshot / "config.json").read_text() == "opt"
-
-
-def test_every_architecture_has_a_name_and_every_name_an_architecture() -> None:
-    assert set(hub.MODELS) == set(hub.ARCHITECTURES)

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutants: each of our statements is taken out once, and nothing else."""
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fake_release import Miniature
+from fake_release import MODULE, Miniature
 from tools.fork import ForkError
 from tools.fork.source import tree
 from tools.fork.testing import mutants as module
@@ -52,69 +50,48 @@ def test_takes_out_each_statement_and_decorator_of_ours() -> None:
     }
 
 
-def test_a_commit_passes_its_test_and_nothing_of_it_can_be_spared(
-    mini: Miniature, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def check(commit: str, passes: Callable[[str], bool]) -> Any:
-        """Let the test pass where ``passes`` says so of what was taken out."""
-
-        def results(_: Path, __: Any, without: str) -> dict[str, str]:
-            return {"a.py::test": "passed" if passes(without) else "failed"}
-
-        monkeypatch.setattr(module, "_results", results)
-        return module.check(mini.trees, commit)
-
-    first, second = tree.commits(mini.fork, mini.release)
-    mark = "mark(logprobs, 0) (line 13)"
-    assert check(first, lambda without: without == "nothing") == {
-        "subject": tree.SUBJECTS[0],
-        "tree": tree.tree_name(mini.fork, first),
-        "outcomes": "1 passed",
-        "failed_without": {"all of it": ["test"], mark: ["test"]},
-    }
-    found = check(second, lambda without: without == "nothing")
-    assert [*found["failed_without"]] == ["all of it", "pass (line 20)"]
-
-    with pytest.raises(ForkError, match="where it must not"):
-        check(first, lambda without: without in ("nothing", mark))
-    with pytest.raises(ForkError, match="where it must not"):
-        check(first, lambda without: False)
-
-
 @pytest.mark.parametrize(
-    ("outcome", "failed"), [("failed", ["test[1]"]), ("passed", [])]
+    ("whole", "in_part", "said"),
+    [
+        ("passed", "failed", None),
+        ("passed", "passed", "This must fail; pytest said:\nwhy"),
+        ("passed", "error", "This must fail"),
+        ("failed", "failed", "This must pass"),
+        ("error", "failed", "This must pass"),
+        ("skipped", "failed", "This must pass"),
+    ],
 )
-def test_a_mutant_is_written_and_judged(
-    outcome: str,
-    failed: list[str],
-    tmp_path: Path,
+def test_a_commit_passes_its_test_and_nothing_of_it_can_be_spared(
+    whole: str,
+    in_part: str,
+    said: str | None,
+    mini: Miniature,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    report = {"nodeid": "a.py::test[1]", "outcome": outcome, "when": "call"}
-    report |= {"longrepr": "E   why", "sections": []}
-    folder = tmp_path / "mutant-0"
-    folder.mkdir()
+    commits = tree.commits(mini.fork, mini.release)
 
-    def finish(*_: Any) -> tuple[int, str]:
-        (tmp_path / "mutant-0.log").write_text(json.dumps(report))
-        return int(outcome == "failed"), "what pytest said"
+    def run(_: Any, folder: Path, settings: Any, log: Path) -> dict[str, str]:
+        assert settings["PYTHONPATH"] == str(folder)
+        log.write_text("why")
+        wholly = tree.committed(mini.fork, commit, MODULE)
+        ended = whole if (folder / MODULE).read_bytes() == wholly else in_part
+        return {"a.py::test[1]": ended}
 
-    monkeypatch.setattr(module, "finish", finish)
-
-    found = module._results(folder, {"a.py": b"mutant"}, "a statement")
-
-    assert module._failed(found) == failed
-    assert (folder / "a.py").read_bytes() == b"mutant"
-    said = capsys.readouterr().out
-    assert ("This must fail; pytest said:\nwhat pytest said" in said) == (not failed)
-    assert f"1 {outcome}" in said
-
-
-def test_a_mutant_that_could_not_be_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "finish", lambda *_: (4, "usage"))
-
-    with pytest.raises(ForkError, match="did not run:\nusage"):
-        module._results(tmp_path / "it", {}, "it")
+    monkeypatch.setattr(module.run_pytest, "run", run)
+    mark = "mark(logprobs, 0) (line 13)"
+    for commit, name, part in zip(
+        commits, tree.SUBJECTS, (mark, "return (line 20)"), strict=True
+    ):
+        if said:
+            with pytest.raises(ForkError, match="where it must not"):
+                module.check(mini.trees, commit)
+            assert said in capsys.readouterr().out
+        else:
+            assert module.check(mini.trees, commit) == {
+                "subject": name,
+                "tree": tree.tree_name(mini.fork, commit),
+                "outcomes": "1 passed",
+                "failed_without": {"all of it": ["test[1]"], part: ["test[1]"]},
+            }
+            assert "This must" not in capsys.readouterr().out

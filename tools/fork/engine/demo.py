@@ -2,7 +2,8 @@
 """Run the engine on stock and on the fork, and show where the time went."""
 
 import json
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from tools.fork import machine
 from tools.fork.bootstrap import ROOT
 from tools.fork.engine import generate, picture
 from tools.fork.engine.generate import of_sampling, told
-from tools.fork.release import Release, described
+from tools.fork.release import Release
 from tools.fork.source.tree import Trees, tree_name
 
 SETUP = generate.QWEN
@@ -24,17 +25,11 @@ Json = dict[str, Any]
 
 
 def run(release: Release, trees: Trees, report: Path) -> int:
-    """Run both variants, and print them side by side.
+    """Run both variants, print them side by side, and return the exit status.
 
-    If all is well, ``report`` gets demo.json and demo.png, else there are none there
-    afterwards.
-
-    Returns:
-        The exit status: 0 if stock compiles of the sampling step while requests wait,
-        the fork does not, and both give the same tokens, ranks and logprobs.
-
-    Raises:
-        ForkError: The engine failed.
+    It is 0 if stock compiles of the sampling step while requests wait, the fork does
+    not, and both give the same tokens, ranks and logprobs. Then ``report`` gets
+    demo.json and demo.png, else there are none there.
     """
     file, drawn = report / "demo.json", report / "demo.png"
     for path in (file, drawn):
@@ -42,34 +37,29 @@ def run(release: Release, trees: Trees, report: Path) -> int:
     print("The engine in vLLM's default mode, stock then fork, nothing compiled yet:")
     runs = {}
     for name, tree in (("stock", trees.stock), ("fork", trees.fork)):
-        (runs[name],) = generate.run(name, tree, [(SETUP, GROUPS)], report)
-    pinned = release == described(None)
+        with tempfile.TemporaryDirectory() as empty:
+            models = [(SETUP, GROUPS)]
+            (runs[name],) = generate.run(name, tree, models, report, Path(empty))
+    problems = list(find_problems(runs))
+    for step in (it for run in runs.values() for it in run["steps"]):
+        del step["outputs"]
     result = {
         **machine.describe(),
         "release": release.version,
-        "command": "make demo" + ("" if pinned else f" RELEASE={release.version}"),
+        "command": f"make demo RELEASE={release.version}",
         "tree": tree_name(trees.fork),
         "device": runs["fork"]["loaded"]["device"],
         "vocabulary": SETUP["vocabulary"],
-        "variants": {name: _kept(run) for name, run in runs.items()},
+        "variants": runs,
     }
-    print("\n" + "\n".join(rows(result)) + "\n")
-    problems = list(find_problems(runs))
+    print("\n".join(["", *rows(result), "", *problems]))
     if problems:
-        print("\n".join(problems))
         return 1
     file.write_text(json.dumps(result, indent=1) + "\n")
     picture.draw(file, drawn)
     print(summary(result))
     print(f"The report: {report.relative_to(ROOT)}/demo.json and demo.png")
     return 0
-
-
-def _kept(run: Json) -> Json:
-    kept = ("batch", "seconds", "compilations")
-    loaded = {name: run["loaded"][name] for name in kept[1:]}
-    steps = [{name: it[name] for name in kept} for it in run["groups"]]
-    return {"loaded": loaded, "steps": steps}
 
 
 def rows(result: Json) -> Iterator[str]:
@@ -100,10 +90,10 @@ def summary(result: Json) -> str:
     )
 
 
-def find_problems(runs: dict[str, Json]) -> Iterator[str]:
+def find_problems(runs: Mapping[str, Json]) -> Iterator[str]:
     """Yield, a sentence each, what the runs do not show that they should."""
-    stock, fork = runs["stock"]["groups"], runs["fork"]["groups"]
-    if not list(of_sampling(stock)):
+    stock, fork = runs["stock"]["steps"], runs["fork"]["steps"]
+    if not of_sampling(stock):
         yield "Stock compiled nothing while requests waited, so this shows nothing."
     for it in of_sampling(fork):
         yield f"The fork compiled {it['function']}: {it['reason'] or 'the first time'}."

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Serve groups of requests from a source tree, with vLLM's own engine."""
 
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,52 +21,40 @@ def run(
     tree: Path,
     models: list[tuple[Json, list[list[Json]]]],
     logs: Path,
-    cache: Path | None = None,
-    quiet: bool = False,
+    cache: Path,
 ) -> list[Json]:
     """Serve models from a tree in one fresh process, and print what happens.
 
-    Args:
-        variant: The tree's name, for a person.
-        tree: The source tree.
-        models: Per model, what it is, as QWEN, and groups of requests, one after the
-            other: per request what to tell SamplingParams, and in ``arrives``, if it
-            does not come with its group, after how many of the engine's steps it does.
-        logs: The folder for what vLLM prints.
-        cache: Where compilers find what they compiled before; nothing if None.
-        quiet: Whether to print nothing.
+    Each of ``models`` is what the model is, as QWEN, and groups of requests, one after
+    the other: per request what to tell SamplingParams, and in ``arrives``, if it does
+    not come with its group, after how many of the engine's steps it does. What vLLM
+    prints goes into the folder ``logs``.
 
     Returns:
-        Per model ``{"loaded": ..., "groups": [...]}``, as `tools.fork.engine.process`
-        has them.
-
-    Raises:
-        ForkError: The engine failed.
+        Per model, as `tools.fork.engine.process` has them, how it was ``loaded``, and
+        as ``steps`` its groups.
     """
     runs: list[Json] = []
-    with tempfile.TemporaryDirectory() as empty:
-        env = settings(tree, cache or Path(empty))
-        env["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-        results = child.call(
-            [VENV / "bin/python"],
-            "tools.fork.engine.process",
-            {"models": models},
-            env,
-            logs / f"engine-{variant}.log",
-        )
-        for it in results:
-            if "loaded" in it:
-                runs.append({"loaded": it, "groups": []})
-            else:
-                runs[it["model"]]["groups"].append(it)
-            if not quiet:
-                what = "engine loaded" if "loaded" in it else f"batch {it['batch']}"
-                print(f"  {variant}: {what}, {told(it)}", flush=True)
+    results = child.call(
+        [VENV / "bin/python"],
+        "tools.fork.engine.process",
+        {"models": models},
+        {**settings(tree, cache), "VLLM_ENABLE_V1_MULTIPROCESSING": "0"},
+        logs / f"engine-{variant}.log",
+    )
+    for it in results:
+        model = it.pop("model")
+        if "batch" in it:
+            runs[model]["steps"].append(it)
+        else:
+            runs.append({"loaded": it, "steps": []})
+        what = f"batch {it['batch']}" if "batch" in it else "engine loaded"
+        print(f"  {variant}: {what}, {told(it)}", flush=True)
     return runs
 
 
 def settings(tree: Path, cache: Path) -> dict[str, str]:
-    """Return the environment for the vLLM of a tree that needs no network.
+    """Return the settings for the vLLM of a tree that needs no network.
 
     Compilers look in ``cache`` for what they compiled before; empty is a cold cache.
     """
@@ -81,12 +68,10 @@ def settings(tree: Path, cache: Path) -> dict[str, str]:
     }
 
 
-def of_sampling(steps: Iterable[Json]) -> Iterator[Json]:
-    """Yield what steps, each with its compilations, compiled of the sampling step."""
-    for step in steps:
-        for it in step["compilations"]:
-            if it["file"].startswith(SAMPLING):
-                yield it
+def of_sampling(steps: Iterable[Json]) -> list[Json]:
+    """Return what steps, each with its compilations, compiled of the sampling step."""
+    compiled = [it for step in steps for it in step["compilations"]]
+    return [it for it in compiled if it["file"].startswith(SAMPLING)]
 
 
 def told(step: Json) -> str:

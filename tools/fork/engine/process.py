@@ -36,17 +36,15 @@ Json = dict[str, Any]
 def main(models: list[tuple[Json, list[list[Json]]]]) -> Iterator[Json]:
     """Load an engine per model, all into this process, then generate with each.
 
-    Args:
-        models: Per model what `tools.fork.engine.generate.run` says.
+    The models are as `tools.fork.engine.generate.run` has them.
 
     Yields:
-        Per model ``{"loaded": number, "torch", "device", "seconds", "compilations"}``,
-        then, model by model, per group ``{"model": number, "batch", "seconds",
-        "compilations", "outputs"}``. Outputs are, per request, its samples and the
-        logprobs of its prompt, in hexadecimal, so that equal means bit for bit.
+        Per model its number as ``model``, the ``device``, the ``seconds`` that loading
+        took, and its ``compilations``; then, model by model, per group the same, with
+        ``batch`` and ``outputs`` in place of the device. Outputs are, per request, its
+        samples and the logprobs of its prompt, in hexadecimal, so that equal means bit
+        for bit.
     """
-    import torch
-
     from vllm.platforms import current_platform
 
     engines = []
@@ -54,8 +52,7 @@ def main(models: list[tuple[Json, list[list[Json]]]]) -> Iterator[Json]:
         start = time.perf_counter()
         engines.append(_load(setup))
         yield {
-            "loaded": number,
-            "torch": torch.__version__,
+            "model": number,
             "device": current_platform.device_type,
             "seconds": time.perf_counter() - start,
             "compilations": _compilations(engines[-1]),
@@ -79,14 +76,14 @@ def _generate(llm: Any, group: list[Json]) -> Json:
     from vllm import SamplingParams
 
     engine = llm.llm_engine
-    waiting = [(it.get("arrives", 0), row) for row, it in enumerate(group)]
     requests: list[Any] = [None] * len(group)
+    waiting = dict(enumerate(group))
     steps = 0
     start = time.perf_counter()
     while waiting or engine.has_unfinished_requests():
-        for arrives, row in [it for it in waiting if it[0] <= steps]:
-            waiting.remove((arrives, row))
-            params = {name: it for name, it in group[row].items() if name != "arrives"}
+        for row in [it for it in waiting if group[it].get("arrives", 0) <= steps]:
+            params = {**waiting.pop(row)}
+            params.pop("arrives", None)
             prompt = {"prompt_token_ids": [100 + row + at for at in range(PROMPT)]}
             params = SamplingParams.from_optional(**params, detokenize=False)
             engine.add_request(str(row), prompt, params)

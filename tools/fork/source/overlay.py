@@ -7,7 +7,7 @@ left to the second.
 
 import ast
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from tools.fork.source.weave import weave
 
 Read = Callable[[str], bytes | None]
 
-_COMPILE_AHEAD = (
+_COMPILE_AHEAD = {
     "Sampler.__init__",
     "Sampler._compile_ahead",
     "Sampler.sample",
@@ -31,14 +31,16 @@ _COMPILE_AHEAD = (
     "test_nothing_compiles_ahead_under_the_dtype_of_a_model",
     "test_nothing_compiles_once_a_model_is_served",
     "test_time_is_logged_only_if_something_was_compiled",
-)
+}
 # By commit, in the order in which they go upstream, what is left to later ones.
-COMMITS: tuple[Collection[str], ...] = (_COMPILE_AHEAD, ())
+COMMITS: tuple[Set[str], ...] = (_COMPILE_AHEAD, set())
 # What a port needs of a release, where no definition or import of its own tells.
-_ASKS = re.compile(r"^# Asks (\S+) for (\w+)\.$", re.MULTILINE)
+_ASKS = re.compile(r"^# Asks (\S+)\.py for (\w+)\.$", re.MULTILINE)
 
 
-def woven(overlay: Path, read: Read, without: Collection[str] = ()) -> dict[str, bytes]:
+def woven(
+    overlay: Path, read: Read, without: Set[str] = frozenset()
+) -> dict[str, bytes]:
     """Weave the overlay into files of upstream's.
 
     Args:
@@ -48,22 +50,15 @@ def woven(overlay: Path, read: Read, without: Collection[str] = ()) -> dict[str,
 
     Returns:
         By path, each file that our change touches, as it then reads.
-
-    Raises:
-        ForkError: The change does not fit.
     """
     folders, result = newest_that_fits(overlay, read, without)
     for name in {it for folder in folders for it in _sources(folder, "tests/v1")}:
         result[name] = _woven_test(folders, name, read, without)
-    return {
-        name: content
-        for name, content in sorted(result.items())
-        if content != read(name)
-    }
+    return {name: to for name, to in sorted(result.items()) if to != read(name)}
 
 
 def newest_that_fits(
-    overlay: Path, read: Read, without: Collection[str] = ()
+    overlay: Path, read: Read, without: Set[str] = frozenset()
 ) -> tuple[Sequence[Path], dict[str, bytes]]:
     """Weave the newest set of sparse sources that fits.
 
@@ -77,7 +72,7 @@ def newest_that_fits(
         change touches, as it then reads.
 
     Raises:
-        ForkError: No set fits.
+        ForkError: No set fits; says why for each.
     """
     ports = [overlay, *overlay.glob("ports/*")]
     ports.sort(key=partial(_numbers, overlay))
@@ -102,32 +97,30 @@ def module_names(overlay: Path) -> list[str]:
 
 
 def _woven_source(
-    folders: Sequence[Path], name: str, read: Read, without: Collection[str]
+    folders: Sequence[Path], name: str, read: Read, without: Set[str]
 ) -> bytes:
     """Weave what the folders have of one file; a later one's functions go first."""
     woven = read(name)
     if woven is None:
         raise ForkError(f"upstream's {name} is gone; fit our sparse source to that.")
-    sources = [it for it in (on_disk(folder, name) for folder in folders) if it]
-    for at, ours in enumerate(sources):
-        for asked, wanted in _ASKS.findall(ours.decode()):
-            if wanted.encode() not in (read(asked) or b""):
-                raise ForkError(f"upstream's {asked} has no {wanted}.")
-        later = set().union(*(bound(it, name, Function) for it in sources[at + 1 :]))
-        ours = _cut(ours, name, without)
-        ours = drop(ours, name, later & bound(ours, name))
-        for module, imported in _imports(ours, name):
-            files = [f"{module}.py", f"{module}/__init__.py"]
-            texts = [it for it in map(read, files) if it is not None]
-            if not any(re.search(rf"\b{imported}\b".encode(), it) for it in texts):
-                raise ForkError(f"upstream's {module} has no {imported}.")
-        woven = weave(ours, woven, name)
+    texts = [it for it in (on_disk(folder, name) for folder in folders) if it]
+    sources = [Source(f"our {name}", it) for it in texts]
+    for at, source in enumerate(sources):
+        later = (bound(it, Function) for it in sources[at + 1 :])
+        cut(source, without)
+        drop(source, set().union(*later))
+        for module, wanted in _needs(source, name):
+            files = [read(f"{module}.py"), read(f"{module}/__init__.py")]
+            if not any(re.search(rf"\b{wanted}\b".encode(), it or b"") for it in files):
+                raise ForkError(f"upstream's {module} has no {wanted}.")
+        woven = weave(source, woven, name)
     return woven
 
 
-def _imports(source: bytes, name: str) -> Iterator[tuple[str, str]]:
-    """Yield each module of its own package that a source imports from, and the name."""
-    for node in Source(name, source).module.body:
+def _needs(source: Source, name: str) -> Iterator[tuple[str, str]]:
+    """Yield each module of upstream's that a source needs, and what it needs there."""
+    yield from _ASKS.findall(source.data().decode())
+    for node in source.module.body:
         if isinstance(node, ast.ImportFrom) and node.module:
             module = node.module.replace(".", "/")
             if module.partition("/")[0] == name.partition("/")[0]:
@@ -135,18 +128,16 @@ def _imports(source: bytes, name: str) -> Iterator[tuple[str, str]]:
 
 
 def _woven_test(
-    folders: Sequence[Path], name: str, read: Read, without: Collection[str]
+    folders: Sequence[Path], name: str, read: Read, without: Set[str]
 ) -> bytes:
     """Weave what ports add to a test of upstream's; without one, ours goes as it is."""
     ours = on_disk(folders[0], name)
     ports = [it for it in folders[1:] if (it / name).exists()]
     if ours is not None and (not ports or read(name) in (None, ours)):
-        return _cut(ours, name, without)
+        source = Source(f"our {name}", ours)
+        cut(source, without)
+        return source.data()
     return _woven_source(ports, name, read, without)
-
-
-def _cut(ours: bytes, name: str, without: Collection[str]) -> bytes:
-    return cut(ours, name, bound(ours, name) & {*without})
 
 
 def _sources(folder: Path, where: str = "vllm") -> list[str]:

@@ -16,39 +16,33 @@ Files = Mapping[str, bytes]
 
 
 def write(woven: Mapping[str, Files], record: Path = RECORD) -> None:
-    """Write the lines of some releases anew, and drop those of unknown releases.
-
-    Args:
-        woven: By release, what is woven of it.
-        record: The file.
-    """
-    others = {it.version for it in all_described()} - {*woven}
-    lines = [it for it in _read(record) if _release(it) in others]
+    """Write anew the lines of releases, by version; drop those of unknown releases."""
+    kept = {it.version for it in all_described()} - {*woven}
+    digests = {it: to for it, to in _read(record).items() if _release(it) in kept}
     for version, files in woven.items():
-        lines += _lines(version, files)
-    record.write_text("".join(f"{it}\n" for it in sorted(lines, key=_path)))
+        digests.update(_digests(version, files))
+    lines = [f"{digest}  {path}\n" for path, digest in sorted(digests.items())]
+    record.write_text("".join(lines))
 
 
 def differing(version: str, files: Files, record: Path = RECORD) -> list[str]:
     """Return which woven files of a release are not those of the record."""
-    recorded = {it for it in _read(record) if _release(it) == version}
-    return sorted({_path(it) for it in recorded ^ {*_lines(version, files)}})
+    recorded = {it for it in _read(record).items() if _release(it[0]) == version}
+    return sorted({path for path, _ in recorded ^ {*_digests(version, files).items()}})
 
 
-def _read(record: Path) -> list[str]:
-    return record.read_text("utf-8").splitlines() if record.exists() else []
+def _read(record: Path) -> dict[str, str]:
+    """Return the digests of the record, by path."""
+    lines = record.read_text("utf-8").splitlines() if record.exists() else []
+    return {path: digest for digest, path in map(str.split, lines)}
 
 
-def _lines(version: str, files: Files) -> list[str]:
-    return [
-        f"{hashlib.sha256(content).hexdigest()}  {version}/{name}"
+def _digests(version: str, files: Files) -> dict[str, str]:
+    return {
+        f"{version}/{name}": hashlib.sha256(content).hexdigest()
         for name, content in files.items()
-    ]
+    }
 
 
-def _path(line: str) -> str:
-    return line.split(maxsplit=1)[1]
-
-
-def _release(line: str) -> str:
-    return _path(line).partition("/")[0]
+def _release(path: str) -> str:
+    return path.partition("/")[0]

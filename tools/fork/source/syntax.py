@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Python file as lines and as a syntax tree."""
+"""A Python file as lines and as syntax, both edited alike."""
 
 import ast
+from contextlib import suppress
+from copy import deepcopy
 
 from tools.fork import ForkError
 
@@ -9,46 +11,78 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = Function | ast.ClassDef
 Import = ast.Import | ast.ImportFrom
 Scope = ast.Module | Definition
+Lines = list[bytes]
+Block = list[ast.stmt]
 
 
 class Source:
-    """A file's lines, and the tree that says where each statement stands.
+    """A file that is edited statement by statement.
 
     Attributes:
         name: The file's name, for errors.
-        module: The tree; whoever edits the lines edits it alike.
-        lines: With their ends, which are ``newline``, also that of the last line.
+        module: Its syntax, which says where each statement stands.
+        lines: With their ends, which are ``newline``.
     """
 
     def __init__(self, name: str, data: bytes) -> None:
         self.name = name
-        try:
-            self.module = ast.parse(data.decode("utf-8-sig"))
-        except (SyntaxError, ValueError) as error:
-            raise ForkError(f"{name} is not valid Python: {error}.") from error
         # As Python does, this takes a lone \r for a line end, and no form feed.
         self.lines = data.splitlines(keepends=True)
-        first = self.lines[0] if self.lines else b""
+        first = b"".join(self.lines[:1])
         self.newline = first[len(first.rstrip(b"\r\n")) :] or b"\n"
-        self._ends_in_newline = not data or data.endswith((b"\n", b"\r"))
-        if not self._ends_in_newline:
+        if data and not data.endswith((b"\n", b"\r")):
             self.lines[-1] += self.newline
-        # A string's last line may look like a comment.
-        statements = [it for it in ast.walk(self.module) if isinstance(it, ast.stmt)]
-        self._ends = {0, *map(stop, statements)}
+        try:
+            self.module = ast.parse(data)
+        except (SyntaxError, ValueError) as error:
+            raise ForkError(f"{name} is not valid Python: {error}.") from error
 
     def data(self) -> bytes:
-        """Return the lines, ending as the file did."""
-        data = b"".join(self.lines)
-        return data if self._ends_in_newline else data.removesuffix(self.newline)
+        """Return the file, whose last line now ends as the others do."""
+        return b"".join(self.lines)
 
-    def agrees(self) -> bool:
-        """Tell whether the lines, as edited, still read as the tree does."""
-        try:
-            module = ast.parse(self.data().decode("utf-8-sig"))
-        except (SyntaxError, ValueError):
-            return False
-        return ast.dump(module) == ast.dump(self.module)
+    def edit(
+        self, first: int, last: int, text: Lines, node: ast.stmt, *nodes: ast.stmt
+    ) -> Block:
+        """Put text in place of some lines, and statements in place of ``node``.
+
+        Returns:
+            The statements that stand there now, which are copies, but for ``node``.
+
+        Raises:
+            ForkError: The lines would read otherwise than the syntax.
+        """
+        block = self.block(node)
+        at = block.index(node)
+        new = [it if it is node else deepcopy(it) for it in nodes]
+        block[at : at + 1] = new
+        self.lines[first:last] = text
+        read = None
+        with suppress(SyntaxError, ValueError):
+            read = ast.parse(self.data())
+        if not read or ast.dump(read) != ast.dump(self.module):
+            problem = (
+                f"would read otherwise at line {first + 1}, where other code shares "
+                "the lines or a string cannot be indented; our source needs lines of "
+                "its own there"
+            )
+            raise self.error([*new, node][0], problem)
+        for it, place in zip(ast.walk(self.module), ast.walk(read), strict=True):
+            ast.copy_location(it, place)
+        return new
+
+    def text(self, node: ast.stmt) -> Lines:
+        """Return a statement that is not compound as a line of this file."""
+        return [ast.unparse(node).encode() + self.newline]
+
+    def block(self, node: ast.stmt) -> Block:
+        """Return the statements among which a statement stands."""
+        return next(
+            block
+            for it in ast.walk(self.module)
+            for _, block in ast.iter_fields(it)
+            if isinstance(block, list) and node in block
+        )
 
     def indent(self, node: ast.stmt) -> bytes:
         """Return the white space before the first line of a statement."""
@@ -58,9 +92,17 @@ class Source:
     def comment_start(self, node: ast.stmt) -> int:
         """Return the first of the comment lines right above a statement, from 0."""
         first, comment = start(node), self.indent(node) + b"#"
-        while first not in self._ends and self.lines[first - 1].startswith(comment):
+        while first and self.lines[first - 1].startswith(comment):
             first -= 1
         return first
+
+    def error(self, node: ast.stmt, problem: str) -> ForkError:
+        """Return an error that names the file, the definition and the statement."""
+        definitions = (it for it in ast.walk(self.module) if isinstance(it, Definition))
+        around = ".".join(it.name for it in definitions if node in ast.walk(it))
+        statement = ast.unparse(node).split("\n", 1)[0]
+        where = f"in `{around}`, `{statement}`" if around else f"`{statement}`"
+        return ForkError(f"{self.name}: {where} {problem}.")
 
 
 def start(node: ast.stmt) -> int:
@@ -74,14 +116,19 @@ def stop(node: ast.stmt) -> int:
     return node.end_lineno or node.lineno
 
 
-def names(node: ast.stmt) -> list[str]:
-    """Return the names that a definition, an import or an assignment to one binds."""
+def names(node: ast.stmt) -> set[str]:
+    """Return the names that a statement binds where it stands."""
     if isinstance(node, Definition):
-        return [node.name]
-    if isinstance(node, Import):
-        return [bound_by(alias) for alias in node.names]
-    targets = node.targets if isinstance(node, ast.Assign) else []
-    return [it.id for it in targets if isinstance(it, ast.Name) and len(targets) == 1]
+        return {node.name}
+    found = set()
+    for it in ast.walk(node):
+        if isinstance(it, ast.alias):
+            found.add(bound_by(it))
+        elif isinstance(it, Definition):
+            found.add(it.name)
+        elif isinstance(it, ast.Name) and isinstance(it.ctx, ast.Store):
+            found.add(it.id)
+    return found
 
 
 def bound_by(alias: ast.alias) -> str:

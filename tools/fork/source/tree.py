@@ -7,17 +7,18 @@ change is two commits on top; ``stock/`` is a worktree at the tag.
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
-from tools.fork.program import Word, finish, run
+from tools.fork.program import Word, run
 from tools.fork.release import Release
 from tools.fork.settings import GIT
 from tools.fork.source.overlay import COMMITS, woven
-from tools.fork.source.unpack import unpack_sdist
+from tools.fork.source.unpack import unpack_modules, unpack_sdist
 
 SUBJECTS = (
     "Count token ranks in one graph for every batch",
@@ -28,19 +29,12 @@ _US = "fork@localhost"
 
 @dataclass(frozen=True)
 class Trees:
-    """Where the source trees of one release are.
+    """Where the source trees of one release are."""
 
-    Attributes:
-        fork: The release with our change on top.
-        stock: The release.
-        package: The fork again, for setup.py, which leaves metadata in a tree.
-        scratch: The fork again, to take lines out of.
-    """
-
-    fork: Path
-    stock: Path
-    package: Path
-    scratch: Path
+    fork: Path  # the release with our change on top
+    stock: Path  # the release
+    package: Path  # the fork again, for setup.py, which leaves metadata in a tree
+    scratch: Path  # the fork again, to take lines out of
 
     @classmethod
     def inside(cls, folder: Path) -> "Trees":
@@ -53,14 +47,16 @@ def trees(release: Release) -> Trees:
     return Trees.inside(ROOT / "build" / release.version)
 
 
-def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -> bool:
+def make_fork(
+    release: Release, archive: Path, tree: Path, overlay: Path = ROOT
+) -> bool:
     """Bring ``tree`` to the release with the overlay's change as commits on top.
 
     Edits found in the tree are kept with ``git stash``.
 
     Args:
         release: What to weave into.
-        sdist: Its verified sdist.
+        archive: Its verified sdist; or a wheel, for as much as that has.
         tree: Made if it does not exist.
         overlay: The folder with our ``vllm/`` and ``tests/v1/``.
 
@@ -69,13 +65,15 @@ def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -
 
     Raises:
         ForkError: The change does not fit the release, or the tree has other commits.
+            Then it stays as it is.
     """
-    if not tree.exists():
-        _commit_release(release, sdist, tree)
+    if not (tree / ".git").exists():
+        _commit_release(release, archive, tree)
     read = partial(committed, tree, release.tag)
     wanted = [woven(overlay, read, without) for without in COMMITS]
     (tree / ".git/index.lock").unlink(missing_ok=True)
-    log = _git(tree, "log", "--format=%ae %s", f"{release.tag}..HEAD").splitlines()
+    since = f"{release.tag}..HEAD"
+    log = _git(tree, "log", "--reverse", "--format=%ae %s", since).splitlines()
     foreign = [it.partition(" ")[2] for it in log if not it.startswith(f"{_US} ")]
     if foreign:
         raise ForkError(
@@ -85,11 +83,8 @@ def make_fork(release: Release, sdist: Path, tree: Path, overlay: Path = ROOT) -
     stashed = bool(_git(tree, "status", "--porcelain", "--untracked-files=no"))
     if stashed:
         _git(tree, "stash", "push", "--message", "edits found by the build")
-    subjects = [it.partition(" ")[2] for it in reversed(log)]
-    if subjects == [*SUBJECTS] and all(
-        _holds(tree, release.tag, *it)
-        for it in zip(commits(tree, release), wanted, strict=True)
-    ):
+    there = [touched_files(tree, release.tag, it) for it in commits(tree, release)]
+    if log == [f"{_US} {it}" for it in SUBJECTS] and there == wanted:
         return stashed
     _git(tree, "reset", "--quiet", "--hard", release.tag)
     for subject, files in zip(SUBJECTS, wanted, strict=True):
@@ -106,15 +101,9 @@ def commits(tree: Path, release: Release) -> list[str]:
     return _git(tree, "rev-list", "--reverse", f"{release.tag}..HEAD").split()
 
 
-def _holds(tree: Path, base: str, commit: str, files: Mapping[str, bytes]) -> bool:
-    """Tell whether a commit differs from ``base`` in just these files."""
-    there = contents(tree, commit, files)
-    return touched(tree, base, commit) == sorted(files) and there == files
-
-
-def touched_files(tree: Path, base: str) -> dict[str, bytes]:
-    """Return what our commits make of the files that they touch, by path."""
-    return contents(tree, "HEAD", touched(tree, base))
+def touched_files(tree: Path, base: str, commit: str = "HEAD") -> dict[str, bytes]:
+    """Return the files in which a commit differs from an earlier one, by path."""
+    return contents(tree, commit, touched(tree, base, commit))
 
 
 def contents(tree: Path, commit: str, names: Iterable[str]) -> dict[str, bytes]:
@@ -144,17 +133,13 @@ def sign(
     """Make our commits in the scratch tree under a person's name, signed off.
 
     What was changed in that tree is lost.
-
-    Raises:
-        ForkError: git failed.
     """
     make_worktree(trees.fork, trees.scratch, release.tag)
-    ours = commits(trees.fork, release)
+    signed = "commit", "--quiet", "--signoff", "--message"
     who = _people(name, email)
-    for commit, message in zip(ours, messages, strict=True):
+    for commit, message in zip(commits(trees.fork, release), messages, strict=True):
         _git(trees.scratch, "cherry-pick", "--no-commit", commit)
-        signed = ("commit", "--quiet", "--signoff", "--message", message)
-        _git(trees.scratch, *signed, env=who)
+        _git(trees.scratch, *signed, message, env=who)
 
 
 def format_patches(tree: Path, base: str, folder: Path) -> list[Path]:
@@ -164,21 +149,10 @@ def format_patches(tree: Path, base: str, folder: Path) -> list[Path]:
     return [Path(it) for it in printed.split("\n")]
 
 
-def changed_lines(tree: Path, *between: Word) -> str:
-    """Return how many lines are added and removed, as "19 + 8".
-
-    Args:
-        tree: Where to ask git.
-        between: What it is to compare, in the words of ``git diff``.
-
-    Raises:
-        ForkError: git failed.
-    """
-    status, printed = finish(["git", "diff", "--numstat", *between], tree, GIT)
-    if status not in (0, 1):  # 1: two folders that are not in git differ
-        raise ForkError(f"git could not compare in {tree.name}/; it said:\n{printed}")
-    # Between them git may warn, of line ends.
-    numbers = [it.split("\t") for it in printed.splitlines() if "\t" in it]
+def changed_lines(tree: Path, base: str, commit: str, folder: str) -> str:
+    """Return how many lines a commit adds and removes in a folder, as "19 + 8"."""
+    printed = _git(tree, "diff", "--numstat", base, commit, "--", folder)
+    numbers = [it.split("\t") for it in printed.splitlines()]
     added, removed = (sum(int(it[column]) for it in numbers) for column in (0, 1))
     return f"{added} + {removed}"
 
@@ -187,20 +161,14 @@ def make_worktree(fork: Path, folder: Path, commit: str) -> None:
     """Make or mend a worktree of the fork's repository, with what a commit has.
 
     What was changed in ``folder``, the worktree, is lost.
-
-    Raises:
-        ForkError: git failed.
     """
     wanted = _git(fork, "rev-parse", f"{commit}^{{commit}}")
-    try:
+    with suppress(ForkError):  # it is not there, or broken
         there = _git(folder, "rev-parse", "HEAD")
-        dirty = _git(folder, "status", "--porcelain")
-    except ForkError:
-        there = dirty = "nothing"
-    if dirty or there != wanted:
-        shutil.rmtree(folder, ignore_errors=True)
-        _git(fork, "worktree", "prune")
-        _git(fork, "worktree", "add", "--detach", folder, wanted)
+        if there == wanted and not _git(folder, "status", "--porcelain"):
+            return
+    shutil.rmtree(folder, ignore_errors=True)
+    _git(fork, "worktree", "add", "--force", "--detach", folder, wanted)
 
 
 def keep_out_of_git(tree: Path, modules: Sequence[str]) -> None:
@@ -211,9 +179,9 @@ def keep_out_of_git(tree: Path, modules: Sequence[str]) -> None:
 
 def share_built_files(fork: Path, folder: Path) -> None:
     """Give a worktree, by hard link, what the build put into the fork's tree."""
-    ignored = ("ls-files", "--others", "--ignored", "--exclude-standard", "--", "vllm")
-    built = [it for it in _git(fork, *ignored).splitlines() if "__pycache__" not in it]
-    tracked = _git(fork, "ls-files", "-t", "--", "vllm").splitlines()
+    ignored = "--others", "--ignored", "--exclude-standard", ":!*/__pycache__/*"
+    built = _git(fork, "ls-files", *ignored, "vllm").splitlines()
+    tracked = _git(fork, "ls-files", "-t", "vllm").splitlines()
     modules = [line[2:] for line in tracked if line.startswith("S ")]
     keep_out_of_git(folder, modules)
     for name in [*built, *modules]:
@@ -226,12 +194,14 @@ def share_built_files(fork: Path, folder: Path) -> None:
             shutil.copy2(fork / name, link)
 
 
-def _commit_release(release: Release, sdist: Path, tree: Path) -> None:
-    """Turn the sdist into a repository with one tagged commit."""
+def _commit_release(release: Release, archive: Path, tree: Path) -> None:
+    """Turn what was fetched into a repository with one tagged commit."""
     tree.parent.mkdir(parents=True, exist_ok=True)
     partial = tree.with_name(f"{tree.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    unpack_sdist(sdist, partial)
+    for folder in (partial, tree):
+        shutil.rmtree(folder, ignore_errors=True)
+    unpack = unpack_modules if archive.suffix == ".whl" else unpack_sdist
+    unpack(archive, partial)
     # Metadata of the sdist's, not of the repository's: it would hide the metadata of
     # the installed package from a Python that has the tree on its path.
     for metadata in partial.glob("*.egg-info"):
@@ -247,9 +217,9 @@ def _commit_release(release: Release, sdist: Path, tree: Path) -> None:
 
 def committed(tree: Path, commit: str, name: str) -> bytes | None:
     """Return a file as a commit has it, or None."""
-    blob = f"{commit}:{name}"
     if not _git(tree, "ls-tree", "--name-only", commit, "--", name):
         return None
+    blob = f"{commit}:{name}"
     return run(["git", "cat-file", "blob", blob], f"git has no {blob}.", tree, GIT)
 
 
@@ -261,6 +231,5 @@ def _git(tree: Path, *arguments: Word, env: Mapping[str, str] | None = None) -> 
 
 def _people(name: str, email: str) -> dict[str, str]:
     """Return the environment that has git commit as one person."""
-    who = {"NAME": name, "EMAIL": email}
-    roles = ("AUTHOR", "COMMITTER")
-    return {f"GIT_{role}_{it}": text for role in roles for it, text in who.items()}
+    author = {"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": email}
+    return {**author, "GIT_COMMITTER_NAME": name, "GIT_COMMITTER_EMAIL": email}

@@ -11,11 +11,7 @@ from tools.fork.program import Word, run
 
 
 def unpack_sdist(archive: Path, target: Path) -> None:
-    """Unpack the one folder of an sdist as ``target``, which must not exist.
-
-    Raises:
-        ForkError: There is no room, or the like. Then ``target`` does not exist.
-    """
+    """Unpack the one folder of an sdist as ``target``, which appears when whole."""
     failure = f"{archive.name} could not be unpacked; mend this and run again:"
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         # Root would hand the files to owners that git then distrusts.
@@ -25,12 +21,15 @@ def unpack_sdist(archive: Path, target: Path) -> None:
         content.replace(target)
 
 
-def unpack_extensions(wheel: Path, tree: Path, modules: Sequence[str] = ()) -> None:
-    """Put the compiled extensions of a wheel into a source tree, and ``modules`` of it.
+def unpack_modules(wheel: Path, target: Path) -> None:
+    """Unpack the Python modules of a wheel into ``target``."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = [it for it in archive.namelist() if it.endswith(".py")]
+        archive.extractall(target, names)
 
-    Raises:
-        ForkError: There is no room, or the like; or the wheel holds no extension.
-    """
+
+def unpack_extensions(wheel: Path, tree: Path, modules: Sequence[str] = ()) -> None:
+    """Put the compiled extensions of a wheel into a tree, and ``modules`` of it."""
     with zipfile.ZipFile(wheel) as archive:
         paths = archive.namelist()
         names = [it for it in paths if it.startswith("vllm/") and it.endswith(".so")]

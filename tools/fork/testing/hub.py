@@ -30,34 +30,29 @@ _LLAMA: dict[str, Any] = {
     "max_position_embeddings": 8192,
     "tie_word_embeddings": False,
 }
-ARCHITECTURES: dict[str, dict[str, Any]] = {
-    "bert": {**_SIZES, "intermediate_size": 256, "max_position_embeddings": 512},
-    "gemma2": _LLAMA,
-    "gpt2": {"n_embd": 128, "n_layer": 2, "n_head": 2, "initializer_range": 0.2},
-    "llama": _LLAMA,
-    "opt": {
-        **_SIZES,
-        "word_embed_proj_dim": 128,
-        "ffn_dim": 256,
-        "init_std": 0.2,
-        "tie_word_embeddings": False,
-    },
-    "qwen2": _LLAMA,
-    "qwen3": _LLAMA,
+_OPT: dict[str, Any] = {
+    **_SIZES,
+    "word_embed_proj_dim": 128,
+    "ffn_dim": 256,
+    "init_std": 0.2,
+    "tie_word_embeddings": False,
 }
-# By architecture, what upstream's tests call models of it.
-MODELS = {
-    "bert": ("BAAI/bge-base-en-v1.5",),
-    "gemma2": ("hmellor/tiny-random-Gemma2ForCausalLM",),
-    "gpt2": ("distilbert/distilgpt2", "openai-community/gpt2"),
+_BERT = {**_SIZES, "intermediate_size": 256, "max_position_embeddings": 512}
+_GPT2 = {"n_embd": 128, "n_layer": 2, "n_head": 2, "initializer_range": 0.2}
+# By architecture its sizes, and what upstream's tests call models of it.
+MODELS: dict[str, tuple[dict[str, Any], str]] = {
+    "bert": (_BERT, "BAAI/bge-base-en-v1.5"),
+    "gemma2": (_LLAMA, "hmellor/tiny-random-Gemma2ForCausalLM"),
+    "gpt2": (_GPT2, "distilbert/distilgpt2 openai-community/gpt2"),
     "llama": (
-        *("JackFram/llama-160m", "TinyLlama/TinyLlama-1.1B-Chat-v1.0"),
-        *("hmellor/tiny-random-LlamaForCausalLM", "meta-llama/Llama-3.2-1B"),
-        *("meta-llama/Llama-3.2-1B-Instruct", "meta-llama/llama-2-7b-hf"),
+        _LLAMA,
+        "JackFram/llama-160m TinyLlama/TinyLlama-1.1B-Chat-v1.0 "
+        "hmellor/tiny-random-LlamaForCausalLM meta-llama/Llama-3.2-1B "
+        "meta-llama/Llama-3.2-1B-Instruct meta-llama/llama-2-7b-hf",
     ),
-    "opt": ("facebook/opt-125m",),
-    "qwen2": ("Qwen/Qwen2-1.5B-Instruct", "Qwen/Qwen2.5-1.5B-Instruct"),
-    "qwen3": ("Qwen/Qwen3-0.6B", "Qwen/Qwen3-1.7B"),
+    "opt": (_OPT, "facebook/opt-125m"),
+    "qwen2": (_LLAMA, "Qwen/Qwen2-1.5B-Instruct Qwen/Qwen2.5-1.5B-Instruct"),
+    "qwen3": (_LLAMA, "Qwen/Qwen3-0.6B Qwen/Qwen3-1.7B"),
 }
 # The architectures whose tokenizer puts a token before every text.
 _BEGINNING = ("bert", "gemma2", "llama", "opt")
@@ -78,8 +73,8 @@ def make_hub(hub: Path, texts: Iterable[Path]) -> None:
     words = [path.read_text() for path in texts]
     recipe = "".join([Path(__file__).read_text(), *words])
     revision = hashlib.sha1(recipe.encode()).hexdigest()
-    for architecture, names in MODELS.items():
-        for name in names:
+    for architecture, (_, names) in MODELS.items():
+        for name in names.split():
             model = hub / "hub" / f"models--{name.replace('/', '--')}"
             target = model / "snapshots" / revision
             if target.exists():
@@ -95,7 +90,7 @@ def make_hub(hub: Path, texts: Iterable[Path]) -> None:
 
 
 def make_model(folder: Path, architecture: str, words: Sequence[str]) -> None:
-    """Make one of ARCHITECTURES with transformers' own classes, always the same."""
+    """Make one of MODELS with transformers' own classes, always the same."""
     import torch
     import transformers
 
@@ -104,7 +99,7 @@ def make_model(folder: Path, architecture: str, words: Sequence[str]) -> None:
     tokenizer.save_pretrained(folder)
     tokens = ("bos_token_id", "eos_token_id", "pad_token_id")
     ids = {name: getattr(tokenizer, name) for name in tokens}
-    sizes = {**ARCHITECTURES[architecture], **ids, "vocab_size": len(tokenizer)}
+    sizes = {**MODELS[architecture][0], **ids, "vocab_size": len(tokenizer)}
     config = transformers.AutoConfig.for_model(architecture, **sizes)
     kind = "AutoModel" if architecture == "bert" else "AutoModelForCausalLM"
     torch.manual_seed(0)

@@ -6,26 +6,24 @@ The test must fail on what was there before, and without any one statement of ou
 
 import ast
 import os
-import time
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 from tools.fork import UPSTREAM_TEST, ForkError
-from tools.fork.bootstrap import VENV
-from tools.fork.outcomes import Outcomes, counts, read_report_log
-from tools.fork.program import Word, finish
+from tools.fork.outcomes import Outcomes, counts
 from tools.fork.source.tree import (
     Trees,
     contents,
     make_worktree,
     share_built_files,
     subject,
-    touched,
+    touched_files,
     tree_name,
 )
+from tools.fork.testing import run_pytest
 
 Json = dict[str, Any]
 
@@ -33,50 +31,41 @@ _NOTHING, _EVERYTHING = "nothing", "all of it"
 _WORKERS = min(4, len(os.sched_getaffinity(0)))
 # One thread each, and no trial programs for what the CPU can do: Inductor takes the
 # kernel's word for it. Neither changes how often something is compiled.
-_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_VEC_ISA_OK": "1"}
+_SETTINGS = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_VEC_ISA_OK": "1"}
 
 
 def check(trees: Trees, commit: str) -> Json:
     """Run the upstream test of one commit, on it and without parts of it.
 
-    On the commit itself nothing may fail; without all of it, or without any one
-    statement that it adds, something must.
-
     Returns:
         The commit's ``subject`` and ``tree``, the ``outcomes`` of its tests in words,
         and in ``failed_without``, by what was taken out, the tests that failed.
-
-    Raises:
-        ForkError: The test could not be run, or it passes or fails where it must not.
     """
-    ours = touched(trees.fork, f"{commit}~", commit)
-    modules = [it for it in ours if "tests/" not in it]
-    with_it, before = (
-        contents(trees.fork, it, modules) for it in (commit, f"{commit}~")
-    )
+    ours = touched_files(trees.fork, f"{commit}~", commit)
+    with_it = {name: it for name, it in ours.items() if "tests/" not in name}
+    before = contents(trees.fork, f"{commit}~", with_it)
     without = {_NOTHING: with_it, _EVERYTHING: before}
     for name in with_it:
         for statement, mutant in mutants(with_it[name], before[name]):
             without[statement] = {**with_it, name: mutant}
-    free: SimpleQueue[Path] = SimpleQueue()
-    for number in range(_WORKERS):
-        folder = trees.scratch.with_name(f"mutant-{number}")
+    folders = [trees.scratch.with_name(f"mutant-{it}") for it in range(_WORKERS)]
+    for folder in folders:
         make_worktree(trees.fork, folder, commit)
         share_built_files(trees.fork, folder)
-        free.put(folder)
+    free, worker = iter(folders), threading.local()
+
+    def begin() -> None:
+        worker.folder = next(free)
 
     def run(statement: str) -> Outcomes:
-        folder = free.get()
-        try:
-            return _results(folder, without[statement], statement)
-        finally:
-            free.put(folder)
+        return _results(worker.folder, without[statement], statement)
 
-    with ThreadPoolExecutor(_WORKERS) as pool:
+    with ThreadPoolExecutor(_WORKERS, initializer=begin) as pool:
         results = dict(zip(without, pool.map(run, without), strict=True))
-    failed = {name: _failed(found) for name, found in results.items()}
-    if failed.pop(_NOTHING) or not all(failed.values()):
+    if not all(_as_it_must(*it) for it in results.items()):
         raise ForkError("The upstream test passes or fails where it must not.")
+    failed = {name: _failed(found) for name, found in results.items()}
+    del failed[_NOTHING]
     return {
         "subject": subject(trees.fork, commit),
         "tree": tree_name(trees.fork, commit),
@@ -88,14 +77,9 @@ def check(trees: Trees, commit: str) -> Json:
 def mutants(woven: bytes, upstream: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield the woven file without one of our statements or decorators each.
 
-    Whether an import is needed, a linter says.
-
-    Args:
-        woven: A file with the change.
-        upstream: The same file without.
-
     Yields:
-        What is taken out, on one line, and the file with a ``pass`` for it.
+        What is taken out, on one line, and the file with a ``pass`` for it. Whether an
+        import is needed, a linter says.
     """
     theirs = {ast.dump(part) for part in _parts(upstream)}
     lines = woven.splitlines(keepends=True)
@@ -124,22 +108,28 @@ def _results(tree: Path, modules: Mapping[str, bytes], without: str) -> Outcomes
         (tree / name).write_bytes(content)
     log = tree.with_name(f"{tree.name}.log")
     log.unlink(missing_ok=True)
-    stop = [] if without in (_NOTHING, _EVERYTHING) else ["-x"]
-    options = ["-q", "--tb=short", "-p", "no:asyncio", f"--report-log={log}", *stop]
-    start = time.perf_counter()
-    python: list[Word] = [VENV / "bin/python", "-m"]
-    env = {**_ENVIRONMENT, "PYTHONPATH": str(tree)}
-    status, printed = finish([*python, "pytest", *options, UPSTREAM_TEST], tree, env)
-    if status not in (0, 1):
-        raise ForkError(f"The upstream test did not run:\n{printed}")
-    found = read_report_log(log.read_text().splitlines())
-    seconds = time.perf_counter() - start
-    failed = _failed(found)
-    lines = [f"  without {without}: {counts(found)} ({seconds:.0f} s)"]
-    if bool(failed) == (without == _NOTHING):
-        lines += [f"This must {'not ' if failed else ''}fail; pytest said:", printed]
-    print("\n".join([*lines, *(f"      {test}" for test in failed)]), flush=True)
+    stop = [] if without == _EVERYTHING else ["-x"]
+    options = ["-q", "--tb=short", "-p", "no:asyncio", *stop]
+    settings = {**_SETTINGS, "PYTHONPATH": str(tree)}
+    found = run_pytest.run([UPSTREAM_TEST, *options], tree, settings, log)
+    lines = [f"  without {without}: {counts(found)}"]
+    lines += [f"      {test}" for test in _failed(found)]
+    if not _as_it_must(without, found):
+        must = "pass" if without == _NOTHING else "fail"
+        lines += [f"This must {must}; pytest said:", log.read_text()]
+    print("\n".join(lines), flush=True)
     return found
+
+
+def _as_it_must(without: str, found: Outcomes) -> bool:
+    """Tell whether the whole commit passes, or, without a part, a test fails.
+
+    An error is neither: it shows only that a test crashed or was not collected.
+    """
+    outcomes = {*found.values()}
+    if without == _NOTHING:
+        return "passed" in outcomes and outcomes <= {"passed", "skipped"}
+    return "failed" in outcomes
 
 
 def _failed(outcomes: Outcomes) -> list[str]:

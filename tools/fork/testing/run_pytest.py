@@ -13,22 +13,19 @@ from tools.fork.bootstrap import VENV
 from tools.fork.outcomes import read_report_log
 from tools.fork.program import for_programs
 
+PATIENCE = 900  # in seconds
+# In a group of its own, with the engines that its tests leave behind. Not a session:
+# some tests make their process the leader of a group, which that of a session may not.
+_PYTEST = "import os; os.setpgrp(); import pytest; raise SystemExit(pytest.main())"
+
 
 def run(
-    tests: Sequence[str],
-    tree: Path,
-    env: Mapping[str, str],
-    log: Path,
-    patience: float | None = None,
+    tests: Sequence[str], tree: Path, env: Mapping[str, str], log: Path
 ) -> dict[str, str]:
-    """Run tests to their end, or to that of our patience.
+    """Run tests in a tree to their end, or to that of our patience.
 
-    Args:
-        tests: Modules or nodeids, and options of pytest's.
-        tree: The source tree, which is the working directory.
-        env: What to add to the environment.
-        log: What pytest prints is added to this file.
-        patience: The seconds that it may take; any if None.
+    The tests are modules or nodeids; options of pytest's come after them. What pytest
+    prints is added to the log.
 
     Returns:
         What `read_report_log` does. Where pytest was stopped or crashed, the test that
@@ -40,33 +37,24 @@ def run(
         options = ["-p", "no:cacheprovider", "--continue-on-collection-errors"]
         options.append(f"--report-log={report}")
         process = subprocess.Popen(
-            [VENV / "bin/python", "-m", "pytest", *options, *tests],
+            [VENV / "bin/python", "-c", _PYTEST, *options, *tests],
             cwd=tree,
             env=for_programs(env),
             stdin=subprocess.DEVNULL,
             stdout=printed,
             stderr=printed,
-            # Not a session: some tests make their process the leader of a group, which
-            # the leader of a session may not do.
-            preexec_fn=os.setpgrp,
         )
-        problem = _wait(process, patience)
+        try:
+            status = process.wait(PATIENCE)
+            problem = f"was ended by signal {-status}" if status < 0 else ""
+        except subprocess.TimeoutExpired:
+            problem = f"did not end within {PATIENCE} s"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         outcomes = read_report_log(report.read_text().splitlines())
         if problem:
             printed.write(f"\nThis pytest {problem}.\n")
             outcomes[[*tests[:1], *outcomes][-1]] = "error"
     return outcomes
-
-
-def _wait(process: "subprocess.Popen[bytes]", patience: float | None) -> str:
-    """Wait for pytest; return, in words, how it ended if not by itself."""
-    try:
-        status = process.wait(patience)
-    except subprocess.TimeoutExpired:
-        return f"did not end within {patience} s"
-    finally:
-        # With the engines that its tests have left behind: all are in its group.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    return f"was ended by signal {-status}" if status < 0 else ""

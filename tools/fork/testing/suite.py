@@ -2,42 +2,36 @@
 """Run every test of this repository, and report what the upstream test found."""
 
 import json
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.environment import build, install
-from tools.fork.program import Word, stream
+from tools.fork.program import stream
 from tools.fork.release import Release
 from tools.fork.source.tree import commits, subject, tree_name
 from tools.fork.testing import mutants
 
 # Of the tooling's tests, the one that needs a build.
 WEAVE_TEST = "tests/tools/source/test_weave_release.py"
-_COVERAGE = ("--cov=tools/fork", "--cov-report=term-missing:skip-covered")
 
 
 def run(release: Release, reports: Path) -> int:
-    """Run the tests: those first that need no build, then what they are about.
+    """Run the tests, those first that need no build, and return the exit status.
 
-    If all is well, ``reports`` gets test.json, else there is none there afterwards.
-
-    Returns:
-        The exit status: 0 if every test passed, and the upstream test failed on stock
-        and without any one statement of ours.
-
-    Raises:
-        ForkError: The fork could not be built, or the upstream test not be run.
+    It is 0 if every test passed, and the upstream test failed on stock and without any
+    one statement of ours. Then ``reports`` gets test.json, else there is none there.
     """
     (reports / "test.json").unlink(missing_ok=True)
-    pytest: list[Word] = [VENV / "bin/python", "-m", "pytest", "-q"]
-    print("The tooling:", flush=True)
-    if status := stream([*pytest, *_COVERAGE, f"--ignore={WEAVE_TEST}"], ROOT):
+    options = ["--cov=tools/fork", "--cov-report=term-missing:skip-covered"]
+    options.append(f"--ignore={WEAVE_TEST}")
+    if status := _pytest("The tooling", options, {}):
         return status
     made = build.make(release)
-    of_release = {"FORK_RELEASE": release.version}
-    print("What is woven into the release:", flush=True)
-    if status := stream([*pytest, WEAVE_TEST], ROOT, of_release):
+    settings = {"FORK_RELEASE": release.version, "PYTHONPATH": str(made.fork)}
+    title = "What is woven; types, layouts, threads and extreme values in the sampler"
+    if status := _pytest(title, [WEAVE_TEST, "tests/sampler"], settings):
         return status
     found = []
     for commit in commits(made.fork, release):
@@ -47,12 +41,8 @@ def run(release: Release, reports: Path) -> int:
             flush=True,
         )
         found.append(mutants.check(made, commit))
-    print("Types, layouts, threads and extreme values in the sampler:", flush=True)
-    sampler = {**of_release, "PYTHONPATH": str(made.fork)}
-    if status := stream([*pytest, "tests/sampler"], ROOT, sampler):
-        return status
-    print("Rollouts and mixed requests through the engine:", flush=True)
-    if status := stream([*pytest, "tests/engine"], ROOT, of_release):
+    title = "Rollouts and mixed requests through the engine"
+    if status := _pytest(title, ["tests/engine"], settings):
         return status
     report = {
         "release": release.version,
@@ -64,3 +54,8 @@ def run(release: Release, reports: Path) -> int:
     reports.mkdir(parents=True, exist_ok=True)
     (reports / "test.json").write_text(json.dumps(report, indent=1) + "\n")
     return 0
+
+
+def _pytest(title: str, options: Sequence[str], settings: Mapping[str, str]) -> int:
+    print(f"{title}:", flush=True)
+    return stream([VENV / "bin/python", "-m", "pytest", "-q", *options], ROOT, settings)

@@ -3,14 +3,16 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
 from tools.fork.engine.generate import settings
-from tools.fork.outcomes import Outcomes, changing, counts, differences
+from tools.fork.outcomes import Outcomes, counts
 from tools.fork.program import step
 from tools.fork.source.tree import Trees, tree_name
 from tools.fork.testing import hub, run_pytest
@@ -34,42 +36,80 @@ TESTS = (
     "tests/v1/e2e/general/test_min_tokens.py tests/entrypoints/llm/test_generate.py",
 )
 _MODELS = "build/hub"
-_SECONDS = 900  # that a process may take
+_PROMPTS = "tests/prompts/example.txt"
 _RERUNS = 3
+_RANK = {"passed": 2, "skipped": 1}  # above failed and error
+
+
+@dataclass(frozen=True)
+class _Side:
+    """A tree, and the file for what pytest prints there."""
+
+    name: str
+    tree: Path
+    log: Path
+
+    def run(self, tests: Sequence[str]) -> dict[str, str]:
+        # What is compiled is kept under what it was compiled from: both trees share it.
+        env = settings(self.tree, ROOT / "build/cache/upstream")
+        env["HF_HOME"] = str(ROOT / _MODELS)
+        start = time.perf_counter()
+        found = run_pytest.run(tests, self.tree, env, self.log)
+        seconds = time.perf_counter() - start
+        print(f"    {self.name:5} {seconds:4.0f} s: {counts(found)}", flush=True)
+        return found
 
 
 def run(trees: Trees, report: Path) -> int:
-    """Run the tests on both trees, and print each difference.
+    """Run the tests on both trees; return the exit status, 1 if any is worse.
 
     The folder ``report`` gets upstream-tests.json, and what pytest printed.
-
-    Returns:
-        The exit status: 0 if no test is worse on the fork.
-
-    Raises:
-        ForkError: No test passed, so nothing was compared.
     """
     report.mkdir(parents=True, exist_ok=True)
+    places = {"stock": trees.stock, "fork": trees.fork}
+    sides = [_Side(*it, report / f"upstream-{it[0]}.log") for it in places.items()]
+    found: dict[str, dict[str, str]] = {name: {} for name in places}
+    # Those of stock on either side, as far as this release has them.
+    modules = [
+        [it for it in tests.split() if (trees.stock / it).is_file()] for tests in TESTS
+    ]
+    words = [trees.stock / it for tests in modules for it in tests]
     with step(f"small random models in {_MODELS}/"):
-        hub.make_hub(ROOT / _MODELS, sorted(_texts(trees.stock)))
-    sides = {"stock": trees.stock, "fork": trees.fork}
-    found = _run_all(sides, report)
+        hub.make_hub(ROOT / _MODELS, sorted([trees.stock / _PROMPTS, *words]))
+    for side in sides:
+        side.log.unlink(missing_ok=True)
+    for tests in filter(None, modules):
+        print("\n".join(f"  {it}" for it in tests), flush=True)
+        for side in sides:
+            found[side.name] |= side.run(tests)
     if "passed" not in found["stock"].values():
         raise ForkError(
             "No test passed on stock, so nothing was compared; what pytest said is "
             f"in {report}/upstream-stock.log."
         )
-    worse, better = differences(found["stock"], found["fork"])
-    flaky = _find_flaky(worse, sides, found, report)
+    stock, fork = (_ranks(it) for it in found.values())
+    worse, better = sorted(stock - fork), sorted(fork - stock)
+    flaky = set()
+    for side in sides if worse else ():
+        print(f"  {len(worse)} of them {_RERUNS} times again", flush=True)
+        runs = [found[side.name], *(side.run(worse) for _ in range(_RERUNS))]
+        flaky |= {it for it in worse if len({_ranks(run)[it] for run in runs}) > 1}
     worse = [nodeid for nodeid in worse if nodeid not in flaky]
     differ = {"worse": worse, "better": better, "flaky": sorted(flaky)}
     print("\n".join(_summary(found, differ)))
     file = report / "upstream-tests.json"
-    ordered = {name: dict(sorted(outcomes.items())) for name, outcomes in found.items()}
-    content: dict[str, Any] = {"tree": tree_name(trees.fork), **ordered, **differ}
-    file.write_text(json.dumps(content, indent=1) + "\n")
+    content: dict[str, Any] = {"tree": tree_name(trees.fork), **found, **differ}
+    file.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
     print(f"The report: {file.relative_to(ROOT)}; why tests fail: upstream-*.log there")
     return 1 if worse else 0
+
+
+def _ranks(outcomes: Outcomes) -> Counter[str]:
+    """Return by test how good its outcome is; one that did not run is like one failed.
+
+    Of two of these, the difference holds the tests that are better in the first.
+    """
+    return Counter({nodeid: _RANK.get(it, 0) for nodeid, it in outcomes.items()})
 
 
 def _summary(
@@ -83,60 +123,3 @@ def _summary(
         for nodeid in nodeids:
             ended = {side: it.get(nodeid, "not run") for side, it in found.items()}
             yield f"    {nodeid}: {', '.join(map(' '.join, ended.items()))}"
-
-
-def _run_all(sides: Mapping[str, Path], report: Path) -> dict[str, dict[str, str]]:
-    """Run every line of TESTS on each side."""
-    found: dict[str, dict[str, str]] = {name: {} for name in sides}
-    for name in sides:
-        (report / f"upstream-{name}.log").unlink(missing_ok=True)
-    for tests in TESTS:
-        print("\n".join(f"  {it}" for it in tests.split()), flush=True)
-        places = _files(tests, sides["stock"])
-        for name, tree in sides.items():
-            start = time.perf_counter()
-            outcomes = _run(places, tree, report / f"upstream-{name}.log")
-            found[name].update(outcomes)
-            seconds = time.perf_counter() - start
-            print(f"    {name:5} {seconds:4.0f} s: {counts(outcomes)}", flush=True)
-    return found
-
-
-def _files(tests: str, stock: Path) -> list[str]:
-    """Return the modules of one line of TESTS: those of stock, for either side."""
-    return [
-        file.relative_to(stock).as_posix()
-        for place in tests.split()
-        for file in sorted([*(stock / place).rglob("test_*.py"), stock / place])
-        if file.is_file()
-    ]
-
-
-def _find_flaky(
-    worse: Sequence[str],
-    sides: Mapping[str, Path],
-    found: Mapping[str, Outcomes],
-    report: Path,
-) -> set[str]:
-    """Run again what is worse, and return what is not the same each time."""
-    flaky: set[str] = set()
-    for name, tree in sides.items() if worse else ():
-        print(f"  {name:5} {len(worse)} of them {_RERUNS} times again", flush=True)
-        log = report / f"upstream-{name}.log"
-        again = [_run(worse, tree, log) for _ in range(_RERUNS)]
-        flaky |= changing([found[name], *again], worse)
-    return flaky
-
-
-def _run(tests: Sequence[str], tree: Path, log: Path) -> dict[str, str]:
-    # What is compiled is kept under what it was compiled from, so both trees share it.
-    env = settings(tree, ROOT / "build/cache/upstream")
-    env["HF_HOME"] = str(ROOT / _MODELS)
-    return run_pytest.run(tests, tree, env, log, _SECONDS)
-
-
-def _texts(tree: Path) -> Iterator[Path]:
-    """Yield the files whose words the tokenizer is to know."""
-    yield tree / "tests/prompts/example.txt"
-    for tests in TESTS:
-        yield from (tree / name for name in _files(tests, tree))

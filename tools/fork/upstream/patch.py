@@ -4,6 +4,7 @@
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
@@ -12,7 +13,6 @@ from tools.fork.release import Release
 from tools.fork.sampler import measure
 from tools.fork.source.tree import (
     Trees,
-    changed_lines,
     commits,
     format_patches,
     make_worktree,
@@ -21,6 +21,8 @@ from tools.fork.source.tree import (
     tree_name,
 )
 from tools.fork.upstream import checks, description
+
+Json = dict[str, Any]
 
 _NO_IDENTITY = (
     "A patch needs your name, to be signed off; set it and run again:\n"
@@ -31,13 +33,9 @@ _NO_IDENTITY = (
 
 
 def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Path]:
-    """Write each commit as a patch, and a description of it.
+    """Write each commit as a patch into ``target``, and a description of it.
 
-    Args:
-        release: What the patches are against.
-        trees: Its trees.
-        reports: The folder with what was measured of it.
-        target: The folder that gets the files.
+    What is in ``reports`` is told of those commits that it was measured of.
 
     Returns:
         The files, in order.
@@ -50,37 +48,32 @@ def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Pa
     messages = description.messages(trees.stock)
     sign(trees, release, messages, name, email)
     ours = commits(trees.scratch, release)
-    names = [tree_name(trees.scratch, it) for it in ours]
     texts = []
     for number, (commit, message) in enumerate(zip(ours, messages, strict=True), 1):
         print(f"Commit {number}: {message.splitlines()[0]}")
         _check(trees, commit)
         # The first commit's sampler is another than the one that all reports are of.
         of_it = reports if commit == ours[-1] else reports / f"commit-{number}"
-        _measure(release, trees, names[number - 1], of_it)
-        lines = {
-            it: changed_lines(trees.scratch, f"{commit}~", commit, it)
-            for it in ("vllm", "tests")
-        }
-        made = [names[number - 1], names[-1]]
-        text = description.describe(release, message, [of_it, reports], made, lines)
-        texts.append(text)
+        sampler = _measure(release, trees, commit, of_it)
+        texts.append(
+            description.describe(release, trees, commit, message, sampler, reports)
+        )
     try:
         target.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target, prefix=".partial-") as folder:
             patches = format_patches(trees.scratch, release.tag, Path(folder))
+            for patch, text in zip(patches, texts, strict=True):
+                patch.with_suffix(".md").write_text(text)
             for earlier in target.glob("000?-*"):
                 earlier.unlink()
-            written = [it.replace(target / it.name) for it in patches]
-        for patch, text in zip(patches, texts, strict=True):
-            written.append(target / patch.with_suffix(".md").name)
-            written[-1].write_text(text)
+            return [
+                it.replace(target / it.name) for it in sorted(Path(folder).glob("*"))
+            ]
     except OSError as error:
         raise ForkError(
             f"{target} cannot be written ({error.strerror}); make it writable and run "
             "again."
         ) from error
-    return sorted(written)
 
 
 def _check(trees: Trees, commit: str) -> None:
@@ -88,26 +81,23 @@ def _check(trees: Trees, commit: str) -> None:
     make_worktree(trees.fork, trees.scratch, commit)
     with step("upstream's own checks"):
         files = touched(trees.scratch, f"{commit}~", commit)
-        config = trees.scratch.with_name("pre-commit.yaml")
-        hooks = checks.check(trees.scratch, files, config)
+        hooks = checks.check(trees.scratch, files)
     print("\n".join(f"    {hook}" for hook in hooks))
 
 
-def _measure(release: Release, trees: Trees, tree: str, reports: Path) -> None:
+def _measure(release: Release, trees: Trees, commit: str, reports: Path) -> Json:
     """Measure the sampler of the scratch tree, if its torch can be had."""
+    tree = tree_name(trees.scratch, commit)
     try:
         with step(f"the sampler under torch {release.torch}, stock beside fork"):
-            measure.measure(release, trees.stock, trees.scratch, tree, reports)
+            return measure.measure(release, trees.stock, trees.scratch, tree, reports)
     except ForkError as error:
         print(f"not measured:\n{error}")
+        return {}
 
 
 def identity(repository: Path) -> tuple[str, str]:
-    """Return the user's name and address, as git is configured.
-
-    Raises:
-        ForkError: It is not.
-    """
+    """Return the user's name and address, as git is configured."""
     options = ("-c", "user.useConfigOnly=true", "-c", "safe.directory=*")
     git = ["git", *options, "var", "GIT_COMMITTER_IDENT"]
     printed = run(git, _NO_IDENTITY, cwd=repository).decode()
