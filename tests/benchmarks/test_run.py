@@ -78,7 +78,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_nothing_is_measured_beside_another_command(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "lock", lambda folder: f"{folder.name} is held.")
+    def lock(folder: Path) -> None:
+        raise ForkError(f"{folder.name} is held.")
+
+    monkeypatch.setattr(command, "lock", lock)
     monkeypatch.setattr(parts, "run", None)
 
     with pytest.raises(ForkError, match=r"^build is held\.$"):

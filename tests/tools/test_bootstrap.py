@@ -1,126 +1,194 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starting: the right Python, the right machine, one command at a time."""
+"""Starting: the right Python, one command at a time, in the release's environment."""
 
 import errno
-import multiprocessing
 import subprocess
 import sys
+import sysconfig
 from contextlib import nullcontext
-from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tools.fork import ForkError, __main__, bootstrap, cli, commands, release
-from tools.fork.environment import install
+from tools.fork import ForkError, __main__, bootstrap, release
 from tools.fork.release import described
 
 
-@pytest.mark.parametrize("version", [(2, 7), (3, 9), (3, 14)])
-def test_a_python_outside_the_range(version: tuple[int, int]) -> None:
-    said = bootstrap.problem_with_python(version)
+@pytest.mark.parametrize(
+    ("version", "command", "fits"),
+    [
+        ((2, 7), "demo", False),
+        ((3, 9), "apply", False),
+        ((3, 10), "demo", True),
+        ((3, 13), "demo", True),
+        ((3, 14), "demo", False),
+        ((3, 14), "apply", True),
+        ((3, 14), "wheel", True),
+    ],
+)
+def test_which_pythons_will_do(
+    version: tuple[int, int], command: str, fits: bool
+) -> None:
+    said = "{}.{}, but vLLM needs one from 3.10 to 3.13".format(*version)
 
-    assert said is not None
-    assert "{}.{}, but vLLM needs one from 3.10 to 3.13".format(*version) in said
-
-
-@pytest.mark.parametrize("version", [(3, 10), (3, 11), (3, 12), (3, 13)])
-def test_a_python_inside_the_range(version: tuple[int, int]) -> None:
-    assert bootstrap.problem_with_python(version) is None
+    with nullcontext() if fits else pytest.raises(ForkError, match=said):
+        bootstrap.check_python(version, command)
 
 
 def test_the_wrong_python_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 9, 0))
 
-    assert "This is Python 3.9" in str(__main__.main())
+    with pytest.raises(ForkError, match=r"This is Python 3\.9"):
+        __main__.main()
 
 
-def hold_lock(folder: Path, pipe: Connection) -> None:
-    pipe.send(bootstrap.lock(folder))
-    pipe.recv()
+@pytest.mark.parametrize("name", ["a folder", "it's", "clone"])
+def test_a_path_that_no_compiler_gets_to_see_whole(name: str, tmp_path: Path) -> None:
+    said = pytest.raises(ForkError, match=f"quote in its path, which .*{name} has")
+
+    with nullcontext() if name == "clone" else said:
+        bootstrap.check_path("demo", tmp_path / name)
+    bootstrap.check_path("lint", tmp_path / name)
 
 
-def test_two_commands_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def unheld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FORK_LOCK_HOLDER", "")
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(
-        target=hold_lock, args=(tmp_path, theirs)
-    )
-    process.start()
-    assert ours.recv() is None
-
-    said = bootstrap.lock(tmp_path)
-    process.kill()
-    process.join()
-
-    assert said is not None
-    assert "Another command is at work in this checkout; wait" in said
-    assert bootstrap.lock(tmp_path) is None
-    assert bootstrap.lock(tmp_path) is None
+    return tmp_path
 
 
-def test_a_command_that_another_has_started(
+def test_two_commands_at_once(unheld: Path) -> None:
+    def another() -> "subprocess.Popen[bytes]":
+        code = "from pathlib import Path; from tools.fork import bootstrap; "
+        code += f"bootstrap.lock(Path({str(unheld)!r})); print(flush=True); input()"
+        program, pipe = [sys.executable, "-c", code], subprocess.PIPE
+        return subprocess.Popen(program, cwd=bootstrap.ROOT, stdin=pipe, stdout=pipe)
+
+    with another() as process:
+        assert process.stdout
+        assert process.stdout.read(1)
+        with pytest.raises(ForkError, match="is at work in this checkout; wait"):
+            bootstrap.lock(unheld)
+        process.kill()
+    bootstrap.lock(unheld)
+    bootstrap.lock(unheld)
+    with another() as process:  # one that this command has started
+        assert process.stdout
+        assert process.stdout.read(1)
+        process.kill()
+
+
+def test_a_checkout_that_somebody_else_owns(unheld: Path) -> None:
+    (unheld / ".lock").mkdir()
+
+    with pytest.raises(ForkError, match=f"{unheld}/.lock cannot be written"):
+        bootstrap.lock(unheld)
+
+
+def test_a_file_system_that_cannot_lock(
+    unheld: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def flock(file: int, how: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+
+    bootstrap.lock(unheld)
+    said = capsys.readouterr().out
+    assert "cannot lock (Function not implemented): run one command at a time" in said
+
+
+def test_each_release_has_a_virtual_environment_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FORK_LOCK_HOLDER", "")
-    assert bootstrap.lock(tmp_path) is None
-    code = "from pathlib import Path; from tools.fork import bootstrap; "
-    code += f"print(bootstrap.lock(Path({str(tmp_path)!r})))"
-    started = [sys.executable, "-c", code]
-
-    said = subprocess.run(started, cwd=bootstrap.ROOT, capture_output=True, text=True)
-    assert said.stdout == "None\n"
-    monkeypatch.setenv("FORK_LOCK_HOLDER", "1")
-    said = subprocess.run(started, cwd=bootstrap.ROOT, capture_output=True, text=True)
-    assert said.stdout.startswith("Another command is at work")
-
-
-def test_no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    with pytest.raises(ForkError, match=r"no C\+\+ compiler g\+\+.*apt install g\+\+"):
-        install.check_system()
+    (tmp_path / "releases.toml").write_text('pinned = "1"\n["1"]\n["2"]\n')
+    assert bootstrap.environment_for("wheel", "2", tmp_path) == bootstrap.VENV
+    monkeypatch.setattr(bootstrap, "find_spec", lambda name: None)
+    places = {
+        ("test", None): ".venv",
+        ("test", "1"): ".venv",
+        ("test", "2"): "build/2/.venv",
+        ("test", "../3"): ".venv",
+        ("patch", "2"): ".venv",
+        ("wheel", "2"): ".venv",
+    }
+    for how, place in places.items():
+        assert bootstrap.environment_for(*how, tmp_path) == tmp_path / place
 
 
-@pytest.mark.parametrize(
-    ("script", "said"),
-    [
-        ("echo git version 2.31.1", "This is git version 2.31.1. Install git 2.32"),
-        ("echo broken; exit 1", "or newer .* and run again; git said:\n    broken"),
-        (None, "git is missing. Install git 2.32"),
-    ],
-)
-def test_an_old_git_or_none(
-    script: str | None, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("option", ["--release=", "--rel "])
+def test_however_a_release_is_named_it_has_its_environment(
+    option: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if script:
-        (tmp_path / "git").write_text(f"#!/bin/sh\n{script}\n")
-        (tmp_path / "git").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    version = release.all_described()[0].version
+    typed = ["build", *f"{option}{version}".split()]
+    monkeypatch.setattr(sys, "argv", ["fork", *typed])
+    entered: list[object] = []
 
-    with pytest.raises(ForkError, match=said):
-        install.check_git()
+    def enter(*how: object) -> None:
+        entered.extend(how)
+        raise ForkError("stop")
+
+    monkeypatch.setattr(bootstrap, "enter", enter)
+    with pytest.raises(ForkError, match="stop"):
+        __main__.main()
+    assert entered == [typed, bootstrap.ROOT / "build" / version / ".venv"]
+    monkeypatch.setattr(sys, "argv", ["fork", "apply", "/"])
+    with pytest.raises(ForkError, match="neither checkout nor"):
+        __main__.main()
 
 
-def test_no_python_headers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
+def test_the_virtual_environment_is_made_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made: list[list[str]] = []
+    venv = tmp_path / ".venv"
+    running = f"python{sysconfig.get_python_version()}"
+    failing = 1  # which of the programs does
 
-    with pytest.raises(ForkError, match=r"apt install python3\.\d+-dev"):
-        install.check_system()
+    def call(program: list[str], env: dict[str, str], cwd: str = "") -> int:
+        made.append(program)
+        (venv / "bin").mkdir(parents=True, exist_ok=True)
+        (venv / "bin/python").touch()
+        return len(made) == failing
 
+    def execve(program: str, arguments: list[str], env: dict[str, str]) -> None:
+        assert arguments == [str(venv / "bin/python"), "-m", "tools.fork", "demo"]
+        raise ForkError("replaced")
 
-@pytest.mark.parametrize(("device", "needed"), [("cpu", True), ("cuda", False)])
-def test_no_libnuma(device: str, needed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> None:
-        raise OSError(name)
+    def enter(said: str) -> None:
+        made.clear()
+        with pytest.raises(ForkError, match=said):
+            bootstrap.enter(["demo"], venv)
 
-    monkeypatch.setattr("ctypes.CDLL", missing)
-    monkeypatch.setattr(install, "device", lambda: device)
+    checked: list[Any] = []
+    monkeypatch.setattr(bootstrap, "lock", checked.append)
+    monkeypatch.setattr(bootstrap, "check_path", lambda *them: checked.append(them))
+    monkeypatch.setattr(subprocess, "call", call)
+    monkeypatch.setattr(bootstrap, "packages", lambda python: {})
+    monkeypatch.setattr("os.execve", execve)
 
-    said = pytest.raises(ForkError, match=r"libnuma\.so\.1 .* apt install libnuma1")
-    with said if needed else nullcontext():
-        install.check_system()
+    enter(f"needs the package {running}-venv")
+    failing = 3
+    enter("tools could not be installed")
+    failing = 0
+    enter("replaced")
+    assert len(made) == 3
+    (venv / "lib" / running).mkdir(parents=True)
+    enter("replaced")
+    assert not made
+    assert "of another Python" not in capsys.readouterr().out
+    (venv / "lib" / running).rmdir()
+    enter("replaced")
+    assert "is of another Python; delete it to have" in capsys.readouterr().out
+    (venv / ".tools-installed").write_text("others")
+    enter("replaced")
+    assert "--clear" not in made[0]
+    monkeypatch.setattr("sys.prefix", str(venv))
+    checked.clear()
+    bootstrap.enter(["demo"], venv)
+    assert checked == [("demo", bootstrap.ROOT), bootstrap.ROOT / "build"]
 
 
 def resolved(requirement: str, *options: str) -> str:
@@ -138,88 +206,17 @@ def test_a_release_that_is_not_described(
     monkeypatch.setattr(release, "_compile", resolved)
 
     with pytest.raises(ForkError) as refused:
-        commands.run(cli.parse(["build", "--release", "0.0.1"]))
+        described("0.0.1")
     before, _, entry = str(refused.value).partition("add it:\n")
     assert "releases.toml describes only vLLM 0.10.2, " in before
     added = tmp_path / "releases.toml"
     added.write_text(release.RELEASES.read_text() + entry)
-    found = described("0.0.1", added)
+    with monkeypatch.context() as patch:
+        patch.setattr(release, "RELEASES", added)
+        found = described("0.0.1")
     assert (found.torch, found.digests) == ("2.0.0", {"vllm": ("ab1", "cd2")})
-
-
-def test_a_release_that_the_index_does_not_have(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(release, "_compile", resolved)
-
     with pytest.raises(ForkError, match=r"no vLLM 0\.0\.2 either, or does not answer"):
-        commands.run(cli.parse(["build", "--release", "0.0.2"]))
-
-
-def test_each_release_has_a_virtual_environment_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "releases.toml").write_text('pinned = "1"\n["1"]\n["2"]\n')
-    places = {None: ".venv", "1": ".venv", "2": "build/2/.venv", "../3": ".venv"}
-    assert bootstrap.environment_for("wheel", "2", tmp_path) == bootstrap.VENV
-    monkeypatch.setattr(bootstrap, "find_spec", lambda name: None)
-    assert bootstrap.environment_for("wheel", "2", tmp_path) == tmp_path / ".venv"
-    for version, place in places.items():
-        venv = bootstrap.environment_for("test", version, tmp_path)
-        assert venv == tmp_path / place
-    venv = bootstrap.environment_for("patch", "2", tmp_path)
-    assert venv == tmp_path / ".venv"
-
-
-@pytest.mark.parametrize("option", ["--release=2", "--rel 2"])
-def test_however_a_release_is_named_it_has_its_environment(
-    option: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    entered: list[Path] = []
-    version = release.all_described()[0].version
-    typed = option.replace("2", version).split()
-    monkeypatch.setattr(sys, "argv", ["fork", "build", *typed])
-    monkeypatch.setattr(
-        bootstrap, "enter", lambda _, venv: entered.append(venv) or "stop"
-    )
-
-    assert __main__.main() == "stop"
-    assert entered == [bootstrap.ROOT / "build" / version / ".venv"]
-
-
-def test_a_checkout_that_somebody_else_owns(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FORK_LOCK_HOLDER", "")
-    (tmp_path / ".lock").mkdir()
-
-    said = bootstrap.lock(tmp_path)
-    assert said is not None
-    assert f"{tmp_path}/.lock cannot be written" in said
-
-
-def test_a_file_system_that_cannot_lock(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    def flock(file: int, how: int) -> None:
-        raise OSError(errno.ENOSYS, "Function not implemented")
-
-    monkeypatch.setenv("FORK_LOCK_HOLDER", "")
-    monkeypatch.setattr("fcntl.flock", flock)
-
-    assert bootstrap.lock(tmp_path) is None
-    said = capsys.readouterr().out
-    assert "cannot lock (Function not implemented): run one command at a time" in said
-
-
-@pytest.mark.parametrize("name", ["a folder", "it's", "clone"])
-def test_a_path_that_no_compiler_gets_to_see_whole(name: str, tmp_path: Path) -> None:
-    said = bootstrap.problem_with_path("demo", tmp_path / name)
-
-    assert (said is None) == (name == "clone")
-    assert bootstrap.problem_with_path("lint", tmp_path / name) is None
+        described("0.0.2")
 
 
 def test_the_pinned_release_is_described() -> None:
@@ -236,17 +233,3 @@ def test_our_toml_reads_as_any_toml() -> None:
         file = bootstrap.ROOT / name
         ours, theirs = release.read(file), tomllib.loads(file.read_text("utf-8"))
         assert (ours == theirs) if of_it is None else (ours[of_it] == theirs[of_it])
-
-
-def test_an_interrupted_installation_is_done_again(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(install, "_STAMP", tmp_path / "stamp")
-    with pytest.raises(KeyboardInterrupt), install.installing("inputs") as options:
-        assert options == []
-        raise KeyboardInterrupt
-    assert not install.installed("inputs")
-
-    with install.installing("inputs") as options:
-        assert options == ["--reinstall"]
-    assert install.installed("inputs")

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A module of ours in a process of its own; here one made for the purpose."""
 
-import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tools.fork import ForkError, child
-from tools.fork.bootstrap import ROOT
 
 MODULE = """
 def main(end):
@@ -21,34 +18,18 @@ def main(end):
 """
 
 
-@pytest.fixture
-def variables(tmp_path: Path) -> dict[str, str]:
+def test_each_result_comes_as_it_is_there_and_chatter_does_not(tmp_path: Path) -> None:
     (tmp_path / "counting.py").write_text(MODULE)
-    return {"PYTHONPATH": str(tmp_path)}
-
-
-def test_each_result_comes_as_it_is_there_and_chatter_does_not(
-    variables: dict[str, str], tmp_path: Path
-) -> None:
-    log = tmp_path / "logs/log"
+    variables, log = {"PYTHONPATH": str(tmp_path)}, tmp_path / "logs/log"
 
     def call(end: int) -> Iterator[dict[str, int]]:
         return child.call([sys.executable], "counting", {"end": end}, variables, log)
 
     assert [*call(0)] == [{"number": 1}, {"number": 2}]
     assert log.read_text() == "chatter\n"
+    with pytest.raises(ForkError, match="counting failed"):
+        [*child.call(["false"], "counting", {"unread": "a" * 10**6}, {}, log)]
     results = call(3)
     assert next(results) == {"number": 1}
     with pytest.raises(ForkError, match=r"counting failed; .*log ends:\nchatter"):
         next(results)
-
-
-def test_keywords_may_be_an_argument(variables: dict[str, str]) -> None:
-    words = [sys.executable, "-m", "tools.fork.child", "counting", '{"end": 0}']
-
-    done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True)
-
-    assert [*map(json.loads, done.stdout.splitlines())] == [
-        {"number": 1},
-        {"number": 2},
-    ]

@@ -8,11 +8,16 @@ from typing import Any
 
 import pytest
 
-from tools.fork import cli, commands
+from tools.fork import commands
 from tools.fork.engine import generate
 from tools.fork.environment import build
 from tools.fork.source.tree import Trees
 from tools.fork.testing import mutants, suite
+
+
+def run(*typed: str) -> int | None:
+    options = commands.parse([*typed])
+    return options.run(options)
 
 
 def test_tests_that_need_no_build_come_first(
@@ -39,13 +44,13 @@ def test_tests_that_need_no_build_come_first(
     engine = "tests/sampler", "tests/engine"
     steps = [tooling, "build", weaving, "mutants", "mutants", *engine]
     failing = ""
-    assert commands.run(cli.parse(["test"])) == 0
+    assert run("test") == 0
     assert calls == steps
     report = json.loads((tmp_path / "test.json").read_text())
     assert report["commits"] == [found, found]
     for failing in (tooling, weaving, *engine):
         calls.clear()
-        assert commands.run(cli.parse(["test"])) == 5
+        assert run("test") == 5
         assert calls[-1] == failing
         assert not (tmp_path / "test.json").exists()
 
@@ -86,7 +91,7 @@ def test_the_trees_to_compare_are_made_first(
     patch(commands.build, "make_trees", lambda it: calls.append(it.version))
     patch(commands, "stream", lambda program, cwd: calls.append(program[1:]) or 7)
 
-    assert commands.run(cli.parse(["bench", *quick])) == 7
+    assert run("bench", *quick) == 7
 
     pinned = commands.described(None).version
     assert calls == [pinned, commands.MERGED, ["-m", "benchmarks", *quick]]

@@ -25,7 +25,7 @@ def here(mini: Miniature, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "trees", lambda release: mini.trees)
     monkeypatch.setattr(build, "DOWNLOADS", mini.sdist.parent)
     monkeypatch.setattr(build, "make_fork", partial(make_fork, overlay=mini.overlay))
-    monkeypatch.setattr(install, "_STAMP", mini.sdist.parent / "stamp")
+    monkeypatch.setattr(build, "_STAMP", mini.sdist.parent / "stamp")
     monkeypatch.setattr(install, "device", lambda: "cpu")
     monkeypatch.setattr(install, "check_system", lambda: None)
     monkeypatch.setattr(os, "environ", {**os.environ})
@@ -97,31 +97,44 @@ def test_for_setup_py_the_device_is_torchs_if_none_is_named(
 def test_a_wheel_that_cannot_be_had_leaves_the_installation_as_it_was(
     mini: Miniature,
 ) -> None:
-    install._STAMP.write_text("what there is")
+    build._STAMP.write_text("what there is")
 
     with pytest.raises(ForkError, match="no cpu-wheel of it"):
         build.make(mini.release)
-    assert install._STAMP.read_text() == "what there is"
+    assert build._STAMP.read_text() == "what there is"
 
 
-def test_installs_once_and_anew_when_the_inputs_change(
+def test_installs_once_and_anew_when_the_inputs_change_or_it_was_interrupted(
     with_wheel: Release, mini: Miniature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
-    for name in ("install_torch", "install_requirements"):
-        monkeypatch.setattr(install, name, lambda *_, name=name: calls.append(name))
+
+    def torch(release: Release, *options: str) -> None:
+        calls.extend(["install_torch", *options])
+        if release.torch == "interrupted":
+            raise KeyboardInterrupt
+
+    def requirements(release: Release, tree: Path, *options: str) -> None:
+        calls.extend(["install_requirements", *options])
 
     def editable(release: Release, tree: Path, wheel: Path) -> None:
         calls.append("install_editable")
         assert (tree / "vllm/_C.abi3.so").read_bytes() == b"compiled"
         (tree / "vllm/_version.py").touch()
 
-    monkeypatch.setattr(install, "install_editable", editable)
-    everything = ["install_torch", "install_requirements", "install_editable"]
-    for torch, expected in (("1", everything), ("1", []), ("2", everything)):
+    for it in (torch, requirements, editable):
+        monkeypatch.setattr(install, f"install_{it.__name__}", it)
+    once = ["install_torch", "install_requirements", "install_editable"]
+    again = [once[0], "--reinstall", once[1], "--reinstall", once[2]]
+    for version, expected in (("1", once), ("1", []), ("2", once)):
         calls.clear()
-        build.make(replace(with_wheel, torch=torch))
+        build.make(replace(with_wheel, torch=version))
         assert calls == expected
+    with pytest.raises(KeyboardInterrupt):
+        build.make(replace(with_wheel, torch="interrupted"))
+    calls.clear()
+    build.make(replace(with_wheel, torch="2"))
+    assert calls == again
     assert (mini.trees.stock / "vllm/_C.abi3.so").samefile(
         mini.fork / "vllm/_C.abi3.so"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fake_release import make_program, make_wheel
+from fake_release import make_program, make_wheel, write
 from tools.fork import program, settings
 from tools.fork.bootstrap import ROOT
 
@@ -38,24 +38,26 @@ def test_what_programs_see(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {found[name] for name in KEPT} == {"theirs"}
 
 
-@pytest.mark.parametrize("home", ["missing", "read-only"])
+@pytest.mark.parametrize(
+    ("home", "moved"), [("here", "XDG_CACHE_HOME"), ("no", "HOME")]
+)
 def test_a_user_without_a_name_or_a_home(
-    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: str, moved: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unknown() -> str:
         raise KeyError("getpwuid(): uid not found")
 
+    (tmp_path / "here").mkdir()
     monkeypatch.setattr("getpass.getuser", unknown)
     monkeypatch.setattr(settings, "ROOT", tmp_path)
     monkeypatch.setattr("os.access", lambda path, how: False)  # root may always
-    monkeypatch.setenv("HOME", str(tmp_path if home == "read-only" else "/nowhere"))
+    monkeypatch.setenv("HOME", str(tmp_path / home))
 
     found = settings.for_programs()
 
-    moved = "XDG_CACHE_HOME" if home == "read-only" else "HOME"
     assert found["USER"] == str(os.getuid())
     assert found[moved] == str(tmp_path / "build/home")
-    assert {found["HOME"]} <= {str(tmp_path), found[moved]}
+    assert found["HOME"] in (str(tmp_path / "here"), found[moved])
     assert (tmp_path / "build/home").is_dir()
 
 
@@ -100,38 +102,37 @@ def test_uv_asks_where_pip_asks_and_nothing_is_installed_elsewhere(
     assert not {"PIP_USER", "PIP_TARGET", "PIP_NO_DEPS"} & found.keys()
 
 
-@pytest.mark.parametrize("where", ["a variable", "a file"])
 def test_a_uv_that_is_told_of_an_index_itself(
-    where: str, pip: Path, monkeypatch: pytest.MonkeyPatch
+    pip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def told() -> set[str]:
+        found = settings.packages(sys.executable)
+        assert found["PIP_INDEX_URL"] == "file:///one"
+        return {name for name in found if name.startswith("UV_")}
+
     pip.write_text("[global]\nindex-url = file:///one\n")
-    if where == "a file":
-        (pip.parent / "uv").mkdir()
-        (pip.parent / "uv/uv.toml").write_text('[[index]]\nurl = "file:///two"\n')
-    else:
-        monkeypatch.setenv("UV_INDEX_URL", "file:///two")
-
-    found = settings.packages(sys.executable)
-
-    assert not [it for it in found if it.startswith("UV_")]
-    assert found["PIP_INDEX_URL"] == "file:///one"
+    assert "UV_DEFAULT_INDEX" in told()
+    with monkeypatch.context() as patch:
+        patch.setenv("UV_INDEX_URL", "file:///two")
+        assert not told()
+    write(pip.parent, {"uv/uv.toml": b'[[index]]\nurl = "file:///two"\n'})
+    assert not told()
 
 
 def test_uv_installs_from_there_what_no_project_around_us_overrides(
     pip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "links").mkdir()
+    links, there = tmp_path / "links", tmp_path / "there"
+    links.mkdir()
     for version in ("1", "2"):
-        make_wheel(tmp_path / "links", "thing", version, ())
-    links = f"find-links = {tmp_path / 'links'}\nextra-index-url = file:///one\n"
-    pip.write_text(f"[global]\nno-index = true\n{links}")
-    clone = tmp_path / "trainer/clone"
-    clone.mkdir(parents=True)
-    (clone / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
-    theirs = '[tool.uv]\noverride-dependencies = ["thing==1"]\n'
-    (clone.parent / "pyproject.toml").write_text(theirs)
-    monkeypatch.setattr(program, "ROOT", clone)
-    there = tmp_path / "there"
+        make_wheel(links, "thing", version, ())
+    told = f"no-index = true\nfind-links = {links}\nextra-index-url = file:///one\n"
+    pip.write_text(f"[global]\n{told}")
+    ours = (ROOT / "pyproject.toml").read_bytes()
+    theirs = b'[tool.uv]\noverride-dependencies = ["thing==1"]\n'
+    write(tmp_path, {"clone/pyproject.toml": ours, "pyproject.toml": theirs})
+    monkeypatch.setattr(program, "ROOT", tmp_path / "clone")
+    monkeypatch.chdir(tmp_path)
 
     program.uv("", "pip", "install", "-p", sys.executable, "--target", there, "thing")
 

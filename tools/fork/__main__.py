@@ -6,27 +6,18 @@ import sys
 from tools.fork import ForkError, bootstrap
 
 
-def main() -> "int | str":
-    """Run one command; return its exit status, or why it cannot run."""
-    problem = bootstrap.problem_with_python(sys.version_info[:2], sys.argv[1:])
-    if problem:
-        return problem
-    # Only now: the rest needs the Python that the lines above made sure of.
-    from tools.fork import cli
-    from tools.fork.apply import target
+def main() -> "int | None":
+    """Run one command; return its exit status, which is 0 if None."""
+    bootstrap.check_python(sys.version_info[:2], *sys.argv[1:2])
+    # Only now: the rest needs the Python that the line above made sure of.
+    from tools.fork import commands
 
-    options = cli.parse(sys.argv[1:])
-    if options.command == "apply":
-        return target.main(
-            options.where.expanduser().absolute(), options.force, options.undo
-        )
-    venv = bootstrap.environment_for(options.command, getattr(options, "release", None))
-    problem = bootstrap.enter(sys.argv[1:], venv)
-    if problem:
-        return problem
-    from tools.fork import commands  # needs what was installed
-
-    return commands.run(options)
+    options = commands.parse(sys.argv[1:])
+    if options.command != "apply":  # which needs nothing installed
+        venv = bootstrap.environment_for(options.command, options.release)
+        bootstrap.enter(sys.argv[1:], venv)
+    status: int | None = options.run(options)
+    return status
 
 
 if __name__ == "__main__":

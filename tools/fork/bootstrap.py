@@ -15,6 +15,7 @@ import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
+from tools.fork import ForkError
 from tools.fork.settings import ROOT as ROOT
 from tools.fork.settings import for_programs, packages
 
@@ -24,82 +25,72 @@ VENV = Path(sys.prefix)
 _HOLDER = "FORK_LOCK_HOLDER"
 
 
-def enter(arguments: "list[str]", venv: Path) -> "str | None":
+def check_python(version: "tuple[int, ...]", command: str = "") -> None:
+    """Check that a Python of this version, its first two numbers, will do.
+
+    Only ``apply`` and ``wheel`` run with later ones than vLLM does.
+    """
+    latest = (3, 99) if command in ("apply", "wheel") else (3, 13)
+    if not (3, 10) <= version <= latest:
+        raise ForkError(
+            f"This is Python {version[0]}.{version[1]}, but vLLM needs one from 3.10 "
+            "to 3.13; name one of those, for example: make demo PYTHON=python3.12"
+        )
+
+
+def check_path(command: str, root: Path) -> None:
+    """Check that a command can work in a checkout at ``root``."""
+    if command not in ("lint", "wheel") and re.search(r"[\s'\"\\]", str(root)):
+        raise ForkError(
+            "torch.compile does not work in a folder with a space or quote in its "
+            f"path, which {root} has; move the checkout, then run this again. "
+            "`make apply` works."
+        )
+
+
+def enter(arguments: "list[str]", venv: Path) -> None:
     """Go on with this command in its virtual environment, made if need be.
 
-    Returns:
-        None once inside; else, in a sentence, why not.
+    This returns once inside.
     """
-    problem = problem_with_path(arguments[0], ROOT) or lock(ROOT / "build")
-    if problem or Path(sys.prefix) == venv:
-        return problem
-    problem = _make_venv(venv)
-    if problem:
-        return problem
+    check_path(arguments[0], ROOT)
+    lock(ROOT / "build")
+    if Path(sys.prefix) == venv:
+        return
+    _make_venv(venv)
     python = str(venv / "bin/python")
     env = {**os.environ, **for_programs()}  # with the person's settings of git
     os.execve(python, [python, "-m", "tools.fork", *arguments], env)
 
 
-def problem_with_python(
-    version: "tuple[int, ...]", arguments: "list[str] | tuple[()]" = ()
-) -> "str | None":
-    """Return what is wrong with a Python of this version, in a sentence, or None.
-
-    Args:
-        version: Its first two numbers.
-        arguments: The command's; ``apply`` and ``wheel`` run with later versions too.
-    """
-    latest = (3, 99) if {"apply", "wheel"} & {*arguments[:1]} else (3, 13)
-    if (3, 10) <= version <= latest:
-        return None
-    return (
-        f"This is Python {version[0]}.{version[1]}, but vLLM needs one from 3.10 to "
-        "3.13; name one of those, for example: make demo PYTHON=python3.12"
-    )
-
-
-def problem_with_path(command: str, root: Path) -> "str | None":
-    """Return why a command cannot work in a checkout at ``root``, or None."""
-    if command in ("lint", "wheel") or not re.search(r"[\s'\"\\]", str(root)):
-        return None
-    return (
-        "torch.compile does not work in a folder with a space or quote in its path, "
-        f"which {root} has; move the checkout, then run this again. `make apply` works."
-    )
-
-
-def lock(folder: Path) -> "str | None":
+def lock(folder: Path) -> None:
     """Hold this checkout, by a file in ``folder``, until the process ends.
 
-    Returns:
-        None if it is held, or cannot be, which is printed; else, in a sentence, that
-        another command holds it.
+    Where the file system cannot lock, a line says so.
     """
     # Taken before exec, which keeps both the process and the lock, or by the command
     # that has started this one.
     if os.environ.get(_HOLDER) in {str(os.getpid()), str(os.getppid())}:
-        return None
+        return
     try:
         folder.mkdir(exist_ok=True)
         file = os.open(str(folder / ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return (
+        raise ForkError(
             "Another command is at work in this checkout; wait until it has ended, "
             "then run this one again."
-        )
+        ) from None
     except OSError as error:
         if error.filename:
-            return (
+            raise ForkError(
                 f"{error.filename} cannot be written ({error.strerror}); run this as "
                 "the user who owns the checkout."
-            )
+            ) from error
         said = f"This file system cannot lock ({error.strerror})"
         print(f"  {said}: run one command at a time in this checkout.", flush=True)
     os.set_inheritable(file, True)
     os.environ[_HOLDER] = str(os.getpid())
-    return None
 
 
 def environment_for(command: str, release: "str | None", root: Path = ROOT) -> Path:
@@ -117,33 +108,31 @@ def environment_for(command: str, release: "str | None", root: Path = ROOT) -> P
     return (root / f"build/{release}" if own else root) / ".venv"
 
 
-def _make_venv(venv: Path) -> "str | None":
+def _make_venv(venv: Path) -> None:
     """Make the virtual environment, with uv and our tools, unless it is there."""
     stamp = venv / ".tools-installed"
     wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
-    python = venv / "bin/python"
+    python, shown = venv / "bin/python", os.path.relpath(str(venv))
     running = sysconfig.get_python_version()
-    if python.exists() and stamp.exists() and stamp.read_text() == wanted:
+    made = python.exists() and stamp.exists()
+    if made and stamp.read_text() == wanted:
         if not (venv / "lib" / f"python{running}").exists():
-            there = os.path.relpath(str(venv))
-            print(f"  {there} is of another Python; delete it to have {running}")
-        return None
-    print(f"  {os.path.relpath(str(venv))}, with the tools ...", flush=True)
-    if not (python.exists() and stamp.exists()):
-        clear = [sys.executable, "-m", "venv", "--clear", str(venv)]
-        if subprocess.call(clear, env=for_programs()):
-            return (
-                "The virtual environment could not be made; on Debian and Ubuntu it "
-                f"needs the package python{running}-venv."
-            )
+            print(f"  {shown} is of another Python; delete it to have {running}")
+        return
+    print(f"  {shown}, with the tools ...", flush=True)
+    clear = [sys.executable, "-m", "venv", "--clear", str(venv)]
+    if not made and subprocess.call(clear, env=for_programs()):
+        raise ForkError(
+            "The virtual environment could not be made; on Debian and Ubuntu it "
+            f"needs the package python{running}-venv."
+        )
     pip = [str(python), "-m", "pip", "install", "-qq", "uv"]
     uv = [str(venv / "bin/uv"), "pip", "install", "--quiet", "--group", "dev"]
     env = for_programs(packages(str(python)))
     programs = (pip, [*uv, "-p", str(python)])
     if any(subprocess.call(it, cwd=str(ROOT), env=env) for it in programs):
-        return (
-            f"The tools could not be installed into {os.path.relpath(str(venv))}; "
-            "check the network and `pip config list`, then run this again."
+        raise ForkError(
+            f"The tools could not be installed into {shown}; check the network and "
+            "`pip config list`, then run this again."
         )
     stamp.write_text(wanted)
-    return None

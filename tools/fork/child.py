@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Call a module of ours in a process of its own: JSON in, a line of JSON per result.
 
-``python -m tools.fork.child <module> [<JSON>]`` calls the module's ``main`` with the
-keywords that the JSON has, read from standard input unless given. Each thing that it
-yields becomes a line; what else is printed there goes to standard error.
+``python -m tools.fork.child <module>`` calls the module's ``main`` with the keywords
+that the JSON on standard input has. Each thing that it yields becomes a line; what else
+is printed there goes to standard error.
 """
 
 import importlib
@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,9 @@ def call(
         )
         assert process.stdin
         assert process.stdout
-        json.dump(keywords, process.stdin)
-        process.stdin.close()
+        with suppress(BrokenPipeError):  # it has failed before it could read them
+            json.dump(keywords, process.stdin)
+            process.stdin.close()
         yield from map(json.loads, process.stdout)
     if process.wait():
         last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
@@ -63,7 +65,5 @@ def call(
 if __name__ == "__main__":
     results = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    module, *given = sys.argv[1:]
-    words = json.loads(given[0]) if given else json.load(sys.stdin)
-    for result in importlib.import_module(module).main(**words):
+    for result in importlib.import_module(sys.argv[1]).main(**json.load(sys.stdin)):
         print(json.dumps(result), file=results)

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands: what each one runs."""
+"""The commands: what a person may type after ``python -m tools.fork``, and its work.
+
+The standard library is enough to import this, whatever a command itself needs.
+"""
 
 import argparse
+import platform
 import sys
+import sysconfig
 from collections.abc import Callable
+from pathlib import Path
 
-from tools.fork.apply import wheel
+from tools.fork.apply import target, wheel
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.engine import demo
 from tools.fork.environment import build, install
 from tools.fork.program import Word, step, stream
 from tools.fork.release import (
     MERGED,
-    Release,
     all_described,
     described,
     of_release,
@@ -25,48 +30,110 @@ from tools.fork.source.fetch import fetch
 from tools.fork.testing import suite, upstream_tests
 from tools.fork.upstream import patch
 
+Options = argparse.Namespace
 # No script beside it: those of a checkout that was moved name another Python.
 _PYTHON: tuple[Word, ...] = (VENV / "bin/python", "-m")
-_LINT = (*_PYTHON, "pre_commit", "run", "--all-files")
 
 
-def run(options: argparse.Namespace) -> int:
-    """Run the command that `tools.fork.cli` parsed; return its exit status."""
-    commands: dict[str, Callable[[Release], int]] = {
+def parse(arguments: list[str]) -> Options:
+    """Return the ``command`` typed, its options, and as ``run`` what does it.
+
+    If there is no such command or option, the process ends here.
+    """
+    parser = argparse.ArgumentParser(prog="python3 -m tools.fork")
+    parser.set_defaults(release=None)
+    subparsers = parser.add_subparsers(dest="command", required=True)
+    commands: dict[str, Callable[[Options], int | None]] = {
         "build": _build,
-        "demo": lambda it: demo.run(it, build.make(it), report_folder(it)),
-        "test": lambda it: suite.run(it, report_folder(it)),
-        "test-upstream": lambda it: upstream_tests.run(
-            build.make(it), report_folder(it)
-        ),
-        "lint": lambda _: stream(_LINT, ROOT, {**packages(sys.executable), **GIT}),
+        "demo": _demo,
+        "test": _test,
+        "test-upstream": _test_upstream,
+        "lint": _lint,
         "patch": _patch,
-        "wheel": lambda it: _wheel(it, options),
+        "wheel": _wheel,
+        "weave": _weave,
+        "releases": lambda _: trial.run(),
+        "bench": _bench,
+        "apply": _apply,
     }
-    if options.command == "releases":
-        trial.run()
-        return 0
-    if options.command == "weave":
-        return _weave(options.release)
-    if options.command == "bench":
-        return _bench(options.quick)
-    return commands[options.command](described(options.release or None))
+    for name, run in commands.items():
+        command = subparsers.add_parser(name)
+        command.set_defaults(run=run)
+        if name not in ("releases", "bench", "apply"):
+            said = "another that releases.toml describes; weave also takes all"
+            command.add_argument("--release", help=said)
+    command = subparsers.choices["wheel"]
+    command.add_argument("--device", choices=("cpu", "cuda"), help="if not this one")
+    command.add_argument("--machine", default=platform.machine(), help="as of uname -m")
+    command.add_argument("--python-version", default=sysconfig.get_python_version())
+    command = subparsers.choices["bench"]
+    command.add_argument("--quick", action="store_true", help="only what CI needs")
+    command = subparsers.choices["apply"]
+    command.add_argument(
+        "where", type=Path, help="a checkout of vLLM, or an environment that has it"
+    )
+    command.add_argument("--force", action="store_true", help="over others' changes")
+    command.add_argument("--undo", action="store_true", help="take it back out")
+    return parser.parse_args(arguments)
 
 
-def _build(release: Release) -> int:
-    made = build.make(release)
+def _build(options: Options) -> None:
+    made = build.make(described(options.release))
     fork, venv = made.fork.relative_to(ROOT), VENV.relative_to(ROOT)
     print(f"The fork is in {fork}/ and installed in {venv}/.")
-    return 0
 
 
-def _test_upstream(release: Release) -> int:
+def _demo(options: Options) -> int:
+    release = described(options.release)
+    return demo.run(release, build.make(release), report_folder(release))
+
+
+def _test(options: Options) -> int:
+    release = described(options.release)
+    return suite.run(release, report_folder(release))
+
+
+def _test_upstream(options: Options) -> int:
+    release = described(options.release)
     return upstream_tests.run(build.make(release), report_folder(release))
 
 
-def _weave(release: str | None) -> int:
-    releases = all_described() if release == "all" else [described(release or None)]
-    found = weave(releases)
+def _lint(_: Options) -> int:
+    program = [*_PYTHON, "pre_commit", "run", "--all-files"]
+    return stream(program, ROOT, {**packages(sys.executable), **GIT})
+
+
+def _patch(options: Options) -> None:
+    release = described(options.release)
+    made = build.make_trees(release)
+    folder = of_release(ROOT / "dist", release)
+    written = patch.make(release, made, report_folder(release), folder)
+    print("\n".join(["Written:", *(f"    {it.relative_to(ROOT)}" for it in written)]))
+    print(
+        "Next: read them; each description has two questions that are yours to answer. "
+        f"In a checkout of vLLM at {release.tag}: git am --keep-non-patch <the patches>"
+    )
+
+
+def _wheel(options: Options) -> None:
+    release = described(options.release)
+    tag = wheel.build_tag(ROOT)
+    kind = f"{options.device or install.device()}-wheel"
+    machine, python = options.machine, options.python_version
+    # Any Linux, and no matter which Python makes the wheel.
+    systems = ["manylinux2014", *(f"manylinux_2_{it}" for it in range(17, 41))]
+    pip = [f"--platform={it}_{machine}" for it in systems]
+    pip += [f"--python-version={python}", "--ignore-requires-python"]
+    with step(f"vLLM {release.version}'s {kind} for {machine}"):
+        theirs = fetch(release, kind, build.DOWNLOADS / f"{machine}-{python}", *pip)
+    with step("our change woven in"):
+        ours = wheel.weave_into(theirs, tag, ROOT / "dist")
+    print(f"    {ours.relative_to(ROOT)}")
+
+
+def _weave(options: Options) -> int:
+    every = options.release == "all"
+    found = weave(all_described() if every else [described(options.release)])
     print()
     for version, it in found.items():
         where = it.fork.relative_to(ROOT) if it.fork else "does not fit"
@@ -74,35 +141,12 @@ def _weave(release: str | None) -> int:
     return 0 if all(it.fork for it in found.values()) else 1
 
 
-def _patch(release: Release) -> int:
-    made = build.make_trees(release)
-    target = of_release(ROOT / "dist", release)
-    written = patch.make(release, made, report_folder(release), target)
-    print("\n".join(["Written:", *(f"    {it.relative_to(ROOT)}" for it in written)]))
-    print(
-        "Next: read them; each description has two questions that are yours to answer. "
-        f"In a checkout of vLLM at {release.tag}: git am --keep-non-patch <the patches>"
-    )
-    return 0
-
-
-def _wheel(release: Release, options: argparse.Namespace) -> int:
-    tag = wheel.build_tag(ROOT)
-    kind = f"{options.device or install.device()}-wheel"
-    machine, python = options.machine, options.python_version
-    # Any Linux, and no matter which Python makes the wheel.
-    systems = ["manylinux2014", *(f"manylinux_2_{it}" for it in range(17, 41))]
-    target = [f"--platform={it}_{machine}" for it in systems]
-    target += [f"--python-version={python}", "--ignore-requires-python"]
-    with step(f"vLLM {release.version}'s {kind} for {machine}"):
-        theirs = fetch(release, kind, build.DOWNLOADS / f"{machine}-{python}", *target)
-    with step("our change woven in"):
-        ours = wheel.weave_into(theirs, tag, ROOT / "dist")
-    print(f"    {ours.relative_to(ROOT)}")
-    return 0
-
-
-def _bench(quick: bool) -> int:
+def _bench(options: Options) -> int:
     build.make(described(None))
     build.make_trees(described(MERGED))  # its sampler is measured too
-    return stream([*_PYTHON, "benchmarks", *["--quick"] * quick], ROOT)
+    return stream([*_PYTHON, "benchmarks", *["--quick"] * options.quick], ROOT)
+
+
+def _apply(options: Options) -> None:
+    where = options.where.expanduser().absolute()
+    target.apply(where, options.force, options.undo)

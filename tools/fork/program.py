@@ -45,20 +45,11 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Run a program to its end, quietly.
-
-    Args:
-        program: The program and its arguments.
-        failure: The sentence for a person if it fails.
-        cwd: Where to run it.
-        env: What to add to the environment.
-
-    Returns:
-        Its standard output.
+    """Run a program to its end, quietly, and return its standard output.
 
     Raises:
-        ForkError: It cannot be run or ended with an error; after ``failure`` come the
-            last lines that it printed.
+        ForkError: It cannot be run or ended with an error; after the sentence
+            ``failure`` come the last lines that it printed.
     """
     try:
         done = subprocess.run(

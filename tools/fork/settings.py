@@ -73,9 +73,6 @@ def packages(python: str) -> "dict[str, str]":
 
     Nothing else that they are told stays, such as where to install. uv has no part in
     pip's settings, so each is passed on, unless uv is told of an index itself.
-
-    Args:
-        python: One that has pip.
     """
     printed = subprocess.run(
         [python, "-m", "pip", "config", "list"],

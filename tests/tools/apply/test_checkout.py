@@ -11,6 +11,7 @@ from fake_release import FILES, MODULE, TEST, git, write
 from tools.fork import ForkError
 from tools.fork.apply import checkout as checkouts
 from tools.fork.apply import target
+from tools.fork.apply.replace import replace
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_says_what_was_done_and_what_comes_next(
     apply = partial(checkouts.apply, overlay=overlay)
     monkeypatch.setattr(checkouts, "apply", apply)
 
-    assert target.main(checkout, force=False, undo=False) == 0
+    target.apply(checkout, force=False, undo=False)
     said = capfd.readouterr().out
     assert "2 files changed" in said
     assert "not committed. Next: read `git diff`" in said
@@ -49,9 +50,11 @@ def test_says_what_was_done_and_what_comes_next(
     assert b"        mark(logprobs, 0)\n" in once[checkout / MODULE]
     assert git(checkout, "log", "--format=%s") == "upstream"
 
-    assert target.main(checkout, force=False, undo=False) == 0
+    target.apply(checkout, force=False, undo=False)
     assert "already" in capfd.readouterr().out
     assert contents(checkout) == once
+    with pytest.raises(ForkError, match="so git takes the change back"):
+        target.apply(checkout, force=False, undo=True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -80,35 +83,33 @@ def test_uncommitted_work_is_left_alone_unless_told_otherwise(
     assert b"mark(" in (checkout / MODULE).read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("files", "said"),
-    [
-        (
-            {MODULE: b"class Sampler:\n    def gather(a, b):\n        ..."},
-            "no anchor left",
-        ),
-        # The last file cannot be written, since a folder is in its way.
-        (
-            {"vllm/zzz.py": b"import b\n", "vllm/.zzz.py.partial/a": b""},
-            r"cannot be written \(.+\), so",
-        ),
-    ],
-)
-def test_what_cannot_be_done_leaves_everything_as_it_was(
-    files: dict[str, bytes], said: str, checkout: Path, overlay: Path
+def test_what_cannot_be_written_leaves_everything_as_it_was(
+    checkout: Path, overlay: Path
 ) -> None:
-    commit(checkout, files)
-    if "vllm/zzz.py" in files:
-        write(overlay, {"vllm/zzz.py": b"import a\n"})
-    before = contents(checkout)
+    # The last file cannot be written, since a folder is in its way.
+    commit(checkout, {"vllm/zzz.py": b"import b\n", "vllm/.zzz.py.partial/a": b""})
+    write(overlay, {"vllm/zzz.py": b"import a\n"})
+    before, written = contents(checkout), (checkout / MODULE).stat().st_mtime_ns
 
-    with pytest.raises(ForkError, match=said):
+    with pytest.raises(ForkError, match=r"cannot be written \(.+\), so nothing was"):
         checkouts.apply(checkout, overlay)
     assert contents(checkout) == before
+    assert (checkout / MODULE).stat().st_mtime_ns == written
 
 
-# An empty name is this repository, which has a vllm/ folder of its own.
-@pytest.mark.parametrize("place", ["", "/"])
-def test_what_is_no_checkout(place: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert target.main(Path(place).absolute(), force=False, undo=False) == 1
-    assert "is neither checkout nor environment" in capsys.readouterr().err
+def test_a_new_file_does_not_stay_beside_one_that_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename, new, old = Path.replace, tmp_path / "new", tmp_path / "old"
+    old.touch()
+
+    def refuse(path: Path, to: Path) -> Path:
+        if to == old:
+            raise PermissionError(1, "not permitted")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(ForkError, match=rf"{old} cannot be written \(not permitted"):
+        replace({new: b"1", old: b"2"})
+    assert [*tmp_path.iterdir()] == [old]
+    assert old.read_bytes() == b""

@@ -108,18 +108,11 @@ def test_installed_it_is_what_apply_makes_and_each_goes_over_the_other(
 def test_where_it_cannot_be_made_nothing_is_left(
     theirs: Path, overlay: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for error in (OSError(28, "No space left on device"), KeyboardInterrupt()):
-        with monkeypatch.context() as patch:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
 
-            def fail(*_: object, error: BaseException = error) -> None:
-                raise error
-
-            patch.setattr(zipfile.ZipFile, "writestr", fail)
-            with pytest.raises(type(error)):
-                wheel.weave_into(theirs, TAG, tmp_path / "dist", overlay)
-        assert list((tmp_path / "dist").iterdir()) == []
-    (overlay / MODULE).write_bytes(b"def gone():\n    ...\n    a = 1\n    ...\n")
-    with pytest.raises(ForkError, match="None of our sources fits"):
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         wheel.weave_into(theirs, TAG, tmp_path / "dist", overlay)
     assert list((tmp_path / "dist").iterdir()) == []
 

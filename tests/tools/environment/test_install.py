@@ -2,8 +2,6 @@
 """Installing: what uv is told, with uv itself left out."""
 
 import re
-import subprocess
-import sysconfig
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import pytest
 
 from fake_release import make_program
-from tools.fork import ForkError, bootstrap, program
+from tools.fork import ForkError, program
 from tools.fork.environment import install
 from tools.fork.program import run
 from tools.fork.release import Release
@@ -40,70 +38,48 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return calls
 
 
-@pytest.mark.parametrize(
-    ("device", "refused", "asked"),
-    [
-        ("cpu", [], ["--torch-backend=cpu --reinstall torch==0.2"]),
-        (
-            "cpu",
-            ["refused"],
-            ["--torch-backend=cpu --reinstall torch==0.2", "--reinstall torch==0.2"],
-        ),
-        ("cuda", [], ["--reinstall torch==0.1"]),
-    ],
-    ids=["small", "no small one", "for a GPU"],
-)
 def test_without_a_gpu_the_small_torch_is_asked_for_first(
-    device: str,
-    refused: list[str],
-    asked: list[str],
     told: list[Any],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    told += refused
-    monkeypatch.setattr(install, "device", lambda: device)
+    def asked(*refused: str, device: str = "cpu") -> list[str]:
+        told[:] = refused
+        monkeypatch.setattr(install, "device", lambda: device)
+        install.install_torch(RELEASE, "--reinstall")
+        calls = [" ".join(words) for words, _ in told[len(refused) :]]
+        assert "setuptools>=77.0.3,<81" in calls[-1]
+        return [it.partition(" cmake")[0] for it in calls]
 
-    install.install_torch(RELEASE, "--reinstall")
-
-    calls = [" ".join(words) for words, _ in told[len(refused) :]]
-    assert [it.partition(" cmake")[0] for it in calls] == asked
-    assert "setuptools>=77.0.3,<81" in calls[-1]
+    small = "--torch-backend=cpu --reinstall torch==0.2"
+    assert asked() == [small]
+    assert asked("refused") == [small, "--reinstall torch==0.2"]
+    assert asked(device="cuda") == ["--reinstall torch==0.1"]
     assert "torch 0.1+cpu: the CPU build, 0.0 GB" in capsys.readouterr().out
 
 
-COMPANIONS = "torchaudio\ntorchcodec\ntorchvision"
-
-
-@pytest.mark.parametrize(
-    ("device", "asked", "versions", "left_out"),
-    [
-        ("cpu", "triton==3", "torch==0.2", COMPANIONS),
-        ("cpu", "triton @ a", "torch==0.2\ntriton", COMPANIONS),
-        ("cuda", "triton==3", "torch==0.1", ""),
-    ],
-)
 def test_requirements_of_the_device(
-    told: list[Any],
-    device: str,
-    asked: str,
-    versions: str,
-    left_out: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    told: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(install, "device", lambda: device)
-    requirements = tmp_path / f"requirements/{device}.txt"
-    requirements.parent.mkdir()
-    requirements.write_text(f"--extra-index-url an-index\n-r common.txt\n{asked}")
+    companions = "torchaudio\ntorchcodec\ntorchvision"
+    (tmp_path / "requirements").mkdir()
+    for device, asked, versions, left_out in (
+        ("cpu", "triton==3", "torch==0.2", companions),
+        ("cpu", "triton @ a", "torch==0.2\ntriton", companions),
+        ("cuda", "triton==3", "torch==0.1", ""),
+    ):
+        monkeypatch.setattr(install, "device", lambda device=device: device)
+        requirements = tmp_path / f"requirements/{device}.txt"
+        requirements.write_text(f"--extra-index-url an-index\n-r common.txt\n{asked}")
 
-    install.install_requirements(RELEASE, tmp_path)
+        install.install_requirements(RELEASE, tmp_path)
 
-    ((words, _),) = told
-    files = dict(zip(words[::2], map(Path, words[1::2]), strict=True))
-    assert files["-r"].read_text() == f"-r {requirements.parent}/common.txt\n{asked}"
-    assert files["--overrides"].read_text() == versions
-    assert files["--excludes"].read_text() == left_out
+        words, _ = told[-1]
+        files = dict(zip(words[::2], map(Path, words[1::2]), strict=True))
+        common = f"-r {requirements.parent}/common.txt\n{asked}"
+        assert files["-r"].read_text() == common
+        assert files["--overrides"].read_text() == versions
+        assert files["--excludes"].read_text() == left_out
 
 
 def test_the_tree_is_installed_by_upstreams_setup(
@@ -121,28 +97,19 @@ def test_the_tree_is_installed_by_upstreams_setup(
     }
 
 
-@pytest.mark.parametrize(
-    ("script", "mode", "device"),
-    [
+def test_a_gpu_counts_only_with_a_working_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert install.device() == "cpu"
+    for script, mode, device in (
         ("echo GPU 0", 0o755, "cuda"),
         ("echo none", 0o755, "cpu"),
         ("echo GPU 0; exit 9", 0o755, "cpu"),
         ("echo GPU 0", 0o644, "cpu"),
-        (None, 0, "cpu"),
-    ],
-)
-def test_a_gpu_counts_only_with_a_working_driver(
-    script: str | None,
-    mode: int,
-    device: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    if script:
+    ):
         make_program(tmp_path / "nvidia-smi", script, mode)
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    assert install.device() == device
+        assert install.device() == device
 
 
 def test_a_program_that_fails_or_is_missing(tmp_path: Path) -> None:
@@ -153,54 +120,37 @@ def test_a_program_that_fails_or_is_missing(tmp_path: Path) -> None:
         run(["no-such-program"], "It failed:")
 
 
-def test_the_virtual_environment_is_made_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    made: list[list[str]] = []
-    venv = tmp_path / ".venv"
-    running = f"python{sysconfig.get_python_version()}"
-    failing = 1  # which of the programs does
+def test_what_the_system_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def missing(name: str) -> None:
+        raise OSError(name)
 
-    def call(program: list[str], env: dict[str, str], cwd: str = "") -> int:
-        made.append(program)
-        (venv / "bin").mkdir(parents=True, exist_ok=True)
-        (venv / "bin/python").touch()
-        return len(made) == failing
+    patch = monkeypatch.setattr
+    patch("ctypes.CDLL", missing)
+    patch(install, "device", lambda: "cuda")
+    install.check_system()
+    patch(install, "device", lambda: "cpu")
+    with pytest.raises(ForkError, match=r"libnuma\.so\.1 .* apt install libnuma1"):
+        install.check_system()
+    patch("sysconfig.get_path", lambda name: str(tmp_path))
+    with pytest.raises(ForkError, match=r"apt install python3\.\d+-dev"):
+        install.check_system()
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ForkError, match=r"no C\+\+ compiler g\+\+.*apt install g\+\+"):
+        install.check_system()
 
-    class Replaced(Exception):
-        pass
 
-    def execve(program: str, arguments: list[str], env: dict[str, str]) -> None:
-        assert arguments == [str(venv / "bin/python"), "-m", "tools.fork", "demo"]
-        raise Replaced
-
-    def enter() -> str | None:
-        made.clear()
-        try:
-            return bootstrap.enter(["demo"], venv)
-        except Replaced:
-            return "replaced"
-
-    monkeypatch.setattr(bootstrap, "lock", lambda folder: None)
-    monkeypatch.setattr(subprocess, "call", call)
-    monkeypatch.setattr(bootstrap, "packages", lambda python: {})
-    monkeypatch.setattr("os.execve", execve)
-
-    assert f"needs the package {running}-venv" in str(enter())
-    failing = 3
-    assert "tools could not be installed" in str(enter())
-    failing = 0
-    assert enter() == "replaced"
-    assert len(made) == 3
-    (venv / "lib" / running).mkdir(parents=True)
-    assert enter() == "replaced"
-    assert not made
-    assert "of another Python" not in capsys.readouterr().out
-    (venv / "lib" / running).rmdir()
-    assert enter() == "replaced"
-    assert "is of another Python; delete it to have" in capsys.readouterr().out
-    monkeypatch.setattr("sys.prefix", str(venv))
-    assert enter() is None
+def test_an_old_git_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ForkError, match=r"git is missing\. Install git 2\.32"):
+        install.check_git()
+    for script, said in (
+        ("echo git version 2.31.1", "This is git version 2.31.1. Install git 2.32"),
+        ("echo broken; exit 1", "or newer .* and run again; git said:\n    broken"),
+    ):
+        make_program(tmp_path / "git", script)
+        with pytest.raises(ForkError, match=said):
+            install.check_git()
 
 
 def test_a_long_step_shows_that_it_goes_on(

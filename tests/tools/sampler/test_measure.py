@@ -2,6 +2,7 @@
 """What is measured of the sampler is of the very fork, and only once."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ def step(compiled: int = 0, error: str | None = None) -> dict[str, Any]:
 
 
 def side(ahead: dict[str, Any], *calls: dict[str, Any]) -> dict[str, Any]:
-    return {"torch": "2+cpu", "device": "CPU", "ahead": ahead, "calls": calls}
+    return {"torch": "2+cpu", "device": "CPU", "ahead": ahead, "calls": [*calls]}
 
 
 FOUND = {
@@ -35,23 +36,21 @@ def test_measures_each_fork_once(
     stock, fork = tmp_path / "stock", tmp_path / "fork"
     asked = []
 
-    def answer(torch: str, _: object, program: list[str], *__: object) -> str:
-        words = json.loads(program[-1])
+    def answer(python: list[str], _: str, words: Any, *__: object) -> Iterator[Any]:
         ((side, (tree, _)),) = words["trees"].items()
-        asked.append((torch, side, tree, words.get("test")))
-        results = [side, "test"] if "test" in words else [side]
-        return "\n".join(json.dumps({it: FOUND[it]}) for it in results)
+        assert "--with=torch==2" in python
+        asked.append((side, tree, words.get("test")))
+        for result in [side, "test"] if "test" in words else [side]:
+            yield {result: FOUND[result]}
 
     def measured(tree: str, fork: Path | None = fork) -> Any:
         asked.clear()
         return measure.measure(RELEASE, stock, fork, tree, tmp_path / "report")
 
-    monkeypatch.setattr(measure, "run_under_torch", answer)
+    monkeypatch.setattr(measure, "packages", lambda python: {})
+    monkeypatch.setattr(measure.child, "call", answer)
     first = measured("first")
-    assert asked == [
-        ("2", "stock", str(stock), None),
-        ("2", "fork", str(fork), str(fork)),
-    ]
+    assert asked == [("stock", str(stock), None), ("fork", str(fork), str(fork))]
     assert measured("first") == first
     assert asked == []
 

@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Show, under somebody's own Python and torch, what the change does there."""
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.fork import ForkError
+from tools.fork import ForkError, child
 from tools.fork.bootstrap import ROOT
-from tools.fork.program import Word, run
 
 BATCHES = (1, 2, 8)
 VOCABULARY = 151936
-
-Json = dict[str, Any]
 
 
 def lines(
@@ -23,50 +19,40 @@ def lines(
 ) -> Iterator[str]:
     """Gather logprobs without the change and with it, and yield a line for each.
 
-    Args:
-        site: The folder that has vllm/ with the change.
-        before: By path, what modules were without it.
-        python: The Python to run it with.
-
-    Yields:
-        What was compiled and how long that took; or why that is not known.
+    The line says what was compiled and how long that took, or why that is not known.
+    ``site`` has vllm/ with the change; ``before`` has, by path, modules without it.
     """
     if python is None:
         yield "Not tried: for that, name the environment's bin/python."
         return
     yield f"Sampler.gather_logprobs for batches of {', '.join(map(str, BATCHES))}:"
-    with tempfile.TemporaryDirectory() as folder:
-        stock = Path(folder, "stock")
-        sampling = Path("vllm/v1/sample")
-        shutil.copytree(site / sampling, stock / sampling)
+    with tempfile.TemporaryDirectory() as stock:
+        sampling = "vllm/v1/sample"
+        shutil.copytree(site / sampling, Path(stock, sampling))
         for name, content in before.items():
-            (stock / name).write_bytes(content)
+            Path(stock, name).write_bytes(content)
         calls = [[batch, VOCABULARY] for batch in BATCHES]
-        sides = {"before": [str(stock), calls], "after": [str(site), calls]}
-        words: list[Word] = [python, "-m", "tools.fork.child"]
-        words += ["tools.fork.sampler.probe", json.dumps({"trees": sides})]
+        sides = {"before": [stock, calls], "after": [str(site), calls]}
+        asked = "tools.fork.sampler.probe", {"trees": sides}
         try:
-            printed = run(words, "", ROOT, {"PYTHONPATH": str(ROOT)})
-        except ForkError as error:
-            last = str(error).strip().splitlines()[-1].strip()
+            log = Path(stock, "log")
+            for found in child.call([python], *asked, {"PYTHONPATH": str(ROOT)}, log):
+                for when, it in found.items():
+                    yield f"    {when:7} {_line(it)}"
+        except (ForkError, OSError) as error:
+            last = str(error).splitlines()[-1]
             yield f"    could not be run here, so this is not shown: {last}"
-            return
-    for line in printed.splitlines():
-        for when, it in json.loads(line).items():
-            yield f"    {when:7} {_line(it)}"
 
 
-def _line(found: Json) -> str:
-    for it in (found["ahead"], *found["calls"]):
+def _line(found: dict[str, Any]) -> str:
+    ahead, calls = found["ahead"], found["calls"]
+    for it in (ahead, *calls):
         if it["error"]:
             return str(it["error"])
-    waiting = sum(call["compiled"] for call in found["calls"])
-    lost = sum(call["seconds"] for call in found["calls"] if call["compiled"])
-    ahead = found["ahead"]
+    waiting = sum(call["compiled"] for call in calls)
+    lost = sum(call["seconds"] for call in calls if call["compiled"])
     compiled = f"{waiting} compilation{'' if waiting == 1 else 's'}"
     said = f"{compiled} while requests wait, {lost:.1f} s lost"
-    if ahead["compiled"]:
-        said += (
-            f"; {ahead['compiled']} while the engine loads, {ahead['seconds']:.1f} s"
-        )
+    if count := ahead["compiled"]:
+        said += f"; {count} while the engine loads, {ahead['seconds']:.1f} s"
     return f"{said} ({found['device']}, torch {found['torch']})"

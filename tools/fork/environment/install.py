@@ -5,11 +5,9 @@ import ctypes
 import os
 import re
 import shutil
-import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 
 from tools.fork import ForkError
@@ -17,25 +15,17 @@ from tools.fork.bootstrap import VENV
 from tools.fork.program import Word, run, step, uv
 from tools.fork.release import Release, build_requirements
 
-_STAMP = VENV / ".fork-installed"
-_UNFINISHED = "unfinished"
-
 
 def device() -> str:
     """Return ``cuda`` where an NVIDIA driver works, else ``cpu``."""
-    try:
-        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True)
-    except OSError:  # there is none, or a folder on PATH that may not be read
-        return "cpu"
-    return "cuda" if done.returncode == 0 and b"GPU" in done.stdout else "cpu"
+    with suppress(ForkError):  # there is none, or it cannot be run, or finds no driver
+        if b"GPU" in run(["nvidia-smi", "-L"], ""):
+            return "cuda"
+    return "cpu"
 
 
 def check_system() -> None:
-    """Check for what Inductor compiles with, and what the CPU's extensions load.
-
-    Raises:
-        ForkError: No C++ compiler, no Python headers, or no libnuma.
-    """
+    """Check for what Inductor compiles with, and what the CPU's extensions load."""
     compiler = os.environ.get("CXX", "g++")
     if not shutil.which(compiler):
         raise ForkError(
@@ -59,11 +49,7 @@ def check_system() -> None:
 
 
 def check_git() -> None:
-    """Check for a git that knows what the trees are made with (GIT_CONFIG_GLOBAL).
-
-    Raises:
-        ForkError: There is none, or it is too old.
-    """
+    """Check for a git that knows what the trees are made with (GIT_CONFIG_GLOBAL)."""
     wanted = "Install git 2.32 or newer (Debian, Ubuntu: apt install git) and run again"
     printed = run(["git", "--version"], f"{wanted}; git said:").decode()
     found = re.search(r"(\d+)\.(\d+)", printed)
@@ -71,32 +57,10 @@ def check_git() -> None:
         raise ForkError(f"This is {printed.strip()}. {wanted}.")
 
 
-def installed(inputs: str) -> bool:
-    """Tell whether an installation from ``inputs`` has been finished."""
-    return _STAMP.exists() and _STAMP.read_text() == inputs
-
-
-@contextmanager
-def installing(inputs: str) -> Iterator[list[Word]]:
-    """Record that an installation began, and at the end from which inputs.
-
-    Yields:
-        What to tell uv: after an interruption a package may be there in part, and
-        would pass for installed.
-    """
-    again: list[Word] = ["--reinstall"] if installed(_UNFINISHED) else []
-    _STAMP.write_text(_UNFINISHED)
-    yield again
-    _STAMP.write_text(inputs)
-
-
 def install_torch(release: Release, *options: Word) -> None:
     """Install the release's torch and what upstream's setup.py imports.
 
     Without a GPU, torch's own index is asked first: its CPU build is much smaller.
-
-    Raises:
-        ForkError: No network, or no such torch for this Python.
     """
     version = release.torch_on(device())
     wanted = [*options, f"torch=={version}", *build_requirements()]
@@ -125,11 +89,7 @@ def _describe_torch() -> str:
 
 
 def install_requirements(release: Release, tree: Path, *options: Word) -> None:
-    """Install what the release asks for on this device.
-
-    Raises:
-        ForkError: Some of it cannot be had.
-    """
+    """Install what the release asks for on this device."""
     # The CPU build of torch has a version of its own, and its companions, which
     # nothing here uses, are not on every index or need the ordinary build.
     overrides, excludes = VENV / "overrides.txt", VENV / "excludes.txt"
@@ -154,11 +114,7 @@ def install_requirements(release: Release, tree: Path, *options: Word) -> None:
 
 
 def install_editable(release: Release, tree: Path, wheel: Path) -> None:
-    """Install the tree with upstream's setup.py and the wheel's extensions.
-
-    Raises:
-        ForkError: setup.py failed.
-    """
+    """Install the tree with upstream's setup.py and the wheel's extensions."""
     # compat: a plain path entry. An import hook would lose against the vllm/ folder
     # of this repository wherever Python is started from its root.
     options = ["--no-deps", "--no-build-isolation", "-C", "editable_mode=compat"]
@@ -175,31 +131,3 @@ def install_editable(release: Release, tree: Path, wheel: Path) -> None:
 
 def _pip(failure: str, *options: Word, env: dict[str, str] | None = None) -> None:
     uv(failure, "pip", "install", "-p", VENV / "bin/python", *options, env=env)
-
-
-def run_under_torch(
-    version: str,
-    packages: Sequence[str],
-    program: Sequence[Word],
-    failure: str,
-    env: Mapping[str, str] | None = None,
-) -> bytes:
-    """Run a module of ours in an environment of uv's, with nothing but a torch.
-
-    Args:
-        version: Of torch.
-        packages: What the module needs beside it, and what a sampler imports.
-        program: The module's name and its arguments.
-        failure: The sentence for a person if it fails.
-        env: What to add to the environment.
-
-    Returns:
-        Its standard output.
-
-    Raises:
-        ForkError: This torch cannot be had, or the module failed.
-    """
-    alone = ["run", "--quiet", "--no-project", "--isolated"]
-    wanted = (f"torch=={version}", "numpy", "packaging", *packages)
-    options = ["--python", sys.executable, *(f"--with={it}" for it in wanted)]
-    return uv(failure, *alone, *options, "python", "-m", *program, env=env)

@@ -3,13 +3,17 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tools.fork.environment.install import run_under_torch
+from tools.fork import child
+from tools.fork.bootstrap import VENV
+from tools.fork.program import Word
 from tools.fork.release import Release, read_report
 from tools.fork.sampler import observe, probe, stand_ins
+from tools.fork.settings import packages
 
 # Batch and vocabulary of the calls, in this order.
 CALLS = ((2, 151936), (1, 151936), (8, 151936), (0, 151936))
@@ -48,25 +52,25 @@ def measure(
         return there
     found: Json = {"tree": tree, "by": by.hexdigest()}
     # Each in a process of its own: the first to compile waits for Inductor to start.
-    found |= _ask(release, {"trees": {"stock": [str(stock), CALLS]}})
+    log = reports / "sampler.log"
+    found |= _ask(release, {"trees": {"stock": [str(stock), CALLS]}}, log)
     if fork:
         forks = {"fork": [str(fork), CALLS]}
-        found |= _ask(release, {"trees": forks, "test": str(fork)})
+        found |= _ask(release, {"trees": forks, "test": str(fork)}, log)
     reports.mkdir(parents=True, exist_ok=True)
     (reports / "sampler.json").write_text(json.dumps(found, indent=1) + "\n")
     return found
 
 
-def _ask(release: Release, asked: Json) -> Json:
-    printed = run_under_torch(
-        release.torch,
-        ["pytest", "pytest-reportlog", "setuptools"],
-        ["tools.fork.child", "tools.fork.sampler.probe", json.dumps(asked)],
-        f"The sampler of {release.version} could not be run; it said:",
-        # No trial programs for what the CPU can do: Inductor takes the kernel's word.
-        {"TORCHINDUCTOR_VEC_ISA_OK": "1"},
-    )
-    answers = map(json.loads, printed.splitlines())
+def _ask(release: Release, asked: Json, log: Path) -> Json:
+    """Ask `tools.fork.sampler.probe`, in an environment of uv's with the torch."""
+    tests = ("pytest", "pytest-reportlog", "setuptools")
+    wanted = (f"torch=={release.torch}", "numpy", "packaging", *tests)
+    uv: list[Word] = [VENV / "bin/uv", "run", "--quiet", "--no-project", "--isolated"]
+    packed = [f"--python={sys.executable}", *(f"--with={it}" for it in wanted)]
+    # No trial programs for what the CPU can do: Inductor takes the kernel's word.
+    env = {**packages(sys.executable), "TORCHINDUCTOR_VEC_ISA_OK": "1"}
+    answers = child.call([*uv, *packed, "python"], probe.__name__, asked, env, log)
     return {name: it for answer in answers for name, it in answer.items()}
 
 
