@@ -19,15 +19,9 @@ from tools.fork.bootstrap import ROOT, lock
 def main(arguments: list[str]) -> int:
     """Run the benchmarks.
 
-    Args:
-        arguments: As typed after ``python -m benchmarks``.
-
     Returns:
         The exit status: 0 if each variant compiled as often as it should, and what
         else was counted or compared is as it should be.
-
-    Raises:
-        ForkError: A measurement failed, or another command is at work.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("part", nargs="?", choices=[*parts.PARTS, "report"])
@@ -35,21 +29,19 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     # Another command may make trees, and would be in the times.
     lock(ROOT / "build")
-    figures = ROOT / ("build/report/quick" if options.quick else documents.FIGURES)
-    figures.mkdir(parents=True, exist_ok=True)
+    quick = options.quick
+    figures = ROOT / ("build/report/quick" if quick else documents.FIGURES)
     with tempfile.TemporaryDirectory() as scratch:
-        planner = parts.Planner(options.quick, Path(scratch))
-        planned = list(planner.steps(_wanted(options.part)))
-        measured = parts.run(planned, options.quick, figures)
-    problems = [it for content in measured.values() for it in content["problems"]]
+        wanted = [] if options.part == "report" else _wanted(options.part)
+        files = [it for part in wanted for it in parts.plan(part, quick, Path(scratch))]
+        problems = parts.run(files, quick, figures)
     # Before the report, which they may be too much for.
     print("\n".join(["", *problems]))
-    if options.quick:
+    if quick:
         template = ROOT / documents.TEMPLATES / "results.md.jinja"
-        written = figures / "results.md"
-        text = documents.render(template, {"figures": measured})
-        written.write_text(text, "utf-8")
-        print(f"The report: {written.relative_to(ROOT)}")
+        text = documents.render(template, {"figures": documents.load(figures)})
+        (figures / "results.md").write_text(text, "utf-8")
+        print("The report: build/report/quick/results.md")
     else:
         pictures.draw(figures, ROOT / "docs")
         print("\n".join([*documents.update(ROOT), "The report: docs/results.md"]))
@@ -57,15 +49,12 @@ def main(arguments: list[str]) -> int:
 
 
 def _wanted(part: str | None) -> list[str]:
-    if part and part != "cuda":
-        return [part]
     import torch
 
-    if torch.cuda.is_available():
-        return [part] if part else [*parts.PARTS]
-    if part:
+    there = torch.cuda.is_available()
+    if part == "cuda" and not there:
         raise ForkError("torch finds no GPU here; does `nvidia-smi`?")
-    return [it for it in parts.PARTS if it != "cuda"]
+    return [part] if part else [it for it in parts.PARTS if there or it != "cuda"]
 
 
 if __name__ == "__main__":

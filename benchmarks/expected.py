@@ -2,98 +2,80 @@
 """What the measurements have to show: no time, only counts, and equal training."""
 
 import itertools
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-from benchmarks.variants import OP
+from benchmarks import Json
 
-# The compilations of OP, and whether a batch crashes, in the sequence of
-# benchmarks/sampler/compilations.py for `gather_logprobs`, which serves three models.
-# The fork compiles nothing in a call, and ahead one graph for the first vocabulary and
-# one for all others.
-EXPECTED = {"stock": (3, False), "merged": (2, True), "fork": (2, False)}
-# What the trainer or the server must show to show anything.
-STOCK, STEPS, REQUESTS = 2, 10, 500
+# By variant and level, what is counted in the sequence of
+# benchmarks/sampler/compilations.py, which serves three models. The fork compiles ranks
+# ahead, one graph for the first vocabulary and one for all others; merged fails on each
+# model's empty batch.
+EXPECTED = {
+    ("stock", "gather_logprobs"): {"op": 3, "crashes": 0},
+    ("merged", "gather_logprobs"): {"op": 2, "crashes": 3},
+    ("fork", "gather_logprobs"): {"op": 2, "waiting": 0, "crashes": 0},
+    ("fork", "forward"): {"waiting": 0, "crashes": 0},
+}
 # What training must have in common, step by step, whatever the variant and the cache.
 SAME = ("rewards", "lengths", "loss", "grad_norm")
-
-Json = dict[str, Any]
 
 
 def problems(name: str, results: list[Json]) -> Iterator[str]:
     """Yield, a sentence each, what a file's results do not show that they should."""
-    finders: dict[str, Callable[[list[Json]], Iterator[str]]] = {
-        "compilations_cpu": _of_compilations,
-        "compilations_cuda": _of_compilations,
-        "trainer": _of_trainer,
-        "server": _of_server,
-    }
-    if name in finders:
-        yield from finders[name](results)
+    if name.startswith("compilations"):
+        yield from _of_compilations(results)
+    if name in ("trainer", "server"):
+        yield from _of_serving(name, results)
+    if name == "trainer":
+        yield from _of_training(results)
 
 
 def _of_compilations(results: list[Json]) -> Iterator[str]:
     for cell in results:
-        variant, crashed = cell["variant"], bool(cell["crashes"])
-        if variant == "fork" and (cell["waiting"] or crashed):
+        wanted = EXPECTED.get((cell["variant"], cell["level"]), {})
+        found = {it: cell[it] for it in wanted}
+        if found != wanted:
             yield (
-                f"fork compiled {cell['waiting']} times in calls of {cell['level']}, "
-                f"rows {cell['rows']}, {cell['dtype']}, with {cell['crashes']} "
-                "crashes; expected was none of either."
-            )
-        wanted, crash = EXPECTED[variant]
-        found = cell["op"], crashed
-        if cell["level"] == "gather_logprobs" and found != (wanted, crash):
-            yield (
-                f"{variant} compiled {OP} {cell['op']} times in gather_logprobs and "
-                f"{'crashed' if crashed else 'did not crash'}; expected were "
-                f"{wanted} and {'a crash' if crash else 'no crash'}."
+                f"{cell['variant']} had {_told(found)} in {cell['level']}, rows "
+                f"{cell['rows']}, {cell['dtype']}; expected were {_told(wanted)}."
             )
 
 
-def _of_trainer(results: list[Json]) -> Iterator[str]:
-    yield from _of_serving("The trainer", results)
+def _told(counts: Json) -> str:
+    return ", ".join(f"{it} {name}" for name, it in counts.items())
+
+
+def _of_serving(name: str, results: list[Json]) -> Iterator[str]:
     for run in results:
-        if len(run["steps"]) < STEPS:
-            yield f"The trainer made {len(run['steps'])} steps on {_name(run)}."
-    one, *others = results
-    for run, what in itertools.product(others, SAME):
-        pairs = zip(run["steps"], one["steps"], strict=False)
-        differ = [at for at, (a, b) in enumerate(pairs) if a[what] != b[what]]
-        if differ:
+        functions = [it["function"] for it in run["compilations"]]
+        if run["variant"] == "fork" and functions:
             yield (
-                f"The trainer's {what} on {_name(run)} is another than on "
-                f"{_name(one)} after step {differ[0]}."
+                f"The {name} compiled {', '.join(functions)} after start-up on "
+                f"{_which(run)}; expected was nothing."
             )
-
-
-def _of_server(results: list[Json]) -> Iterator[str]:
-    yield from _of_serving("The server", results)
-    for run in results:
-        if run["failed"]:
+        # One function for a single row, and again for more.
+        if run["variant"] == "stock" and len(functions) < 2:
             yield (
-                f"The server failed {run['failed']} requests on {_name(run)}; the "
+                f"The {name} compiled {len(functions)} times after start-up on "
+                f"{_which(run)}, so this shows nothing."
+            )
+        if run.get("failed"):
+            yield (
+                f"The {name} failed {run['failed']} requests on {_which(run)}; the "
                 f"first: {run['error']}"
             )
-        if run["requests"] < REQUESTS:
-            yield f"The server got {run['requests']} requests on {_name(run)}."
 
 
-def _of_serving(what: str, results: list[Json]) -> Iterator[str]:
-    for run in results:
-        names = ", ".join(it["function"] for it in run["compilations"])
-        if run["variant"] == "fork" and names:
+def _of_training(results: list[Json]) -> Iterator[str]:
+    one, *others = results
+    for run, what in itertools.product(others, SAME):
+        found, wanted = ([it[what] for it in by["steps"]] for by in (run, one))
+        if found != wanted:
             yield (
-                f"{what} compiled {names} after start-up on {_name(run)}; expected was "
-                "nothing."
-            )
-        count = len(run["compilations"])
-        if run["variant"] == "stock" and count < STOCK:
-            yield (
-                f"{what} compiled {count} times after start-up on {_name(run)}, so "
-                "this shows nothing."
+                f"The trainer's {what} on {_which(run)} are others than on "
+                f"{_which(one)}."
             )
 
 
-def _name(run: Json) -> str:
+def _which(run: Json) -> str:
     return f"{run['variant']}, {run['cache']}"

@@ -1,101 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is compared: three samplers, plain eager, and one read of the same memory.
+"""What is compared: the samplers of three trees, and how they are called.
 
 Needs torch, and of vLLM only ``vllm/v1/sample/`` of the trees.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
 from tools.fork.release import MERGED, described
-from tools.fork.sampler import stand_ins
+from tools.fork.sampler.stand_ins import Modules
 from tools.fork.source.tree import trees
 
 OP = "batched_count_greater_than"
-LEVELS = ("op", "gather_logprobs", "forward")
-NUM_LOGPROBS = 5
+VARIANTS = ("stock", "merged", "fork")
+SERVED = ("stock", "fork")  # by the trainer and the server
 LOGS = ROOT / "build/report"  # for what the processes print
+_NUM_LOGPROBS = 5
 
 
-@dataclass(frozen=True)
-class Variant:
-    """Where a sampler comes from.
-
-    Attributes:
-        release: The release of its tree; the pinned one if None.
-        fork: Whether the tree has our change.
-        op: What stands in for OP, not compiled; the tree's own if None.
-    """
-
-    release: str | None = None
-    fork: bool = False
-    op: Callable[[Any, Any], Any] | None = None
-
-
-VARIANTS = {
-    "stock": Variant(),
-    "merged": Variant(release=MERGED),
-    "fork": Variant(fork=True),
-    "eager": Variant(op=lambda x, values: (x >= values).sum(-1)),
-    "limit": Variant(op=lambda x, _: x.sum(-1)),
-}
-# Those that compile; and those that the trainer and the server run.
-COMPILED = tuple(name for name, it in VARIANTS.items() if not it.op)
-SERVED = tuple(name for name in COMPILED if not VARIANTS[name].release)
-
-
-def folder(name: str) -> Path:
-    """Return the tree of a variant.
-
-    Raises:
-        ForkError: It was not made.
-    """
-    variant = VARIANTS[name]
-    made = trees(described(variant.release))
-    return existing(made.fork if variant.fork else made.stock)
+def folder(variant: str) -> Path:
+    """Return the tree of a variant; merged is a later release's stock."""
+    made = trees(described(MERGED if variant == "merged" else None))
+    return existing(made.fork if variant == "fork" else made.stock)
 
 
 def existing(path: Path) -> Path:
-    """Return a path that `make bench` makes.
-
-    Raises:
-        ForkError: It is not there.
-    """
+    """Return a path that `make bench` makes."""
     if not path.exists():
         raise ForkError(f"{path} is missing; run `make bench QUICK=1` first.")
     return path
 
 
-def width(vocabulary: int, rows: str) -> int:
-    """Return how wide the tensor is that rows are cut from.
+def draw(
+    batch: int, vocabulary: int, rows: str, device: str, dtype: str = "float32"
+) -> Any:
+    """Return logits, whose rows are cut from wider ones if ``padded``, else ``own``."""
+    import torch
 
-    Args:
-        vocabulary: The number of columns.
-        rows: ``own`` for a tensor of their own; ``padded`` for the wider one of a model
-            whose vocabulary vLLM has padded.
-    """
-    return vocabulary if rows == "own" else (vocabulary // 64 + 1) * 64
-
-
-def load(name: str, device: str) -> stand_ins.Modules:
-    """Load the sampler of a variant for ``cpu`` or ``cuda``."""
-    modules = stand_ins.load(folder(name), device)
-    if op := VARIANTS[name].op:
-        setattr(modules.sampler, OP, op)
-    return modules
+    width = vocabulary if rows == "own" else (vocabulary // 64 + 1) * 64
+    wide = torch.randn(batch, width, device=device, dtype=getattr(torch, dtype))
+    return wide[:, :vocabulary]
 
 
-def calls(
-    modules: stand_ins.Modules, sampler: Any, level: str, logits: Any
-) -> Callable[[], Any]:
-    """Return what calls one of LEVELS on logits, shape (batch, vocabulary).
+def calls(modules: Modules, sampler: Any, level: str, logits: Any) -> Callable[[], Any]:
+    """Return what calls a sampler on logits, shape (batch, vocabulary), which stay.
 
-    The logits stay as they are; the sampler is one that ``modules`` constructed.
+    The level is ``forward``, ``gather_logprobs``, or ``op`` for OP alone.
     """
     token_ids = logits[:, :1].argmax(-1)
     # A slice is another tensor object, without the marks of an earlier call.
@@ -104,22 +59,16 @@ def calls(
         return lambda: sampler(logits[:], metadata)
 
     def gather() -> Any:
-        return sampler.gather_logprobs(logits[:], NUM_LOGPROBS, token_ids)
+        return sampler.gather_logprobs(logits[:], _NUM_LOGPROBS, token_ids)
 
     if level == "gather_logprobs":
         return gather
     op = getattr(modules.sampler, OP)
-    seen: list[Any] = []
-
     # The arguments as the sampler passes them, with its marks.
-    def spy(*arguments: Any) -> Any:
-        seen[:] = arguments
-        return op(*arguments)
-
-    setattr(modules.sampler, OP, spy)
-    gather()
-    setattr(modules.sampler, OP, op)
-    return lambda: op(*seen)
+    with mock.patch.object(modules.sampler, OP, wraps=op) as spy:
+        gather()
+    arguments = spy.call_args.args
+    return lambda: op(*arguments)
 
 
 def _metadata(logits: Any) -> Any:
@@ -131,7 +80,7 @@ def _metadata(logits: Any) -> Any:
         top_p=None,
         top_k=None,
         generators={},
-        max_num_logprobs=NUM_LOGPROBS,
+        max_num_logprobs=_NUM_LOGPROBS,
         logprob_token_ids=None,
         no_penalties=True,
         output_token_ids=[],

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.variants import OP, calls, load, width
+from benchmarks import Json
+from benchmarks.variants import OP, VARIANTS, calls, draw, folder
+from tools.fork.sampler import stand_ins
 from tools.fork.sampler.observe import construct, forget, observe
 
 # The engine samples no empty batch, but may gather the logprobs of one.
@@ -16,7 +18,7 @@ BATCHES = {
     "forward": (1, 2, 3, 8, 64, 257, 1),
 }
 VOCABULARIES = {"own": (32000, 128256, 151936), "padded": (32001, 50257, 50272)}
-# What to count in: the level, the rows, the type of the logits, the mode of logprobs.
+# What to count in: the type is that of the logits, the mode that of logprobs.
 CELLS = [
     {"level": level, "rows": rows, "dtype": dtype, "mode": mode}
     for level, rows, dtype, mode in (
@@ -27,7 +29,12 @@ CELLS = [
     )
 ]
 
-Json = dict[str, Any]
+
+def plan(quick: bool) -> Iterator[tuple[str, Json]]:
+    """Yield, by title, what to ask `main` for in processes of their own."""
+    # Apart for their times; counts may share a process, which takes long to start.
+    for variants in [[*VARIANTS]] if quick else [[it] for it in VARIANTS]:
+        yield ", ".join(variants), {"variants": variants}
 
 
 def main(variants: list[str], device: str) -> Iterator[Json]:
@@ -43,20 +50,17 @@ def main(variants: list[str], device: str) -> Iterator[Json]:
     """
     from torch._inductor import compile_fx  # noqa: F401
 
-    folder = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
+    cache = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
     for variant in variants:
         for cell in CELLS:
-            forget(folder / "-".join((variant, *cell.values())), device)
-            made = list(_sequence(variant, cell, device))
+            forget(cache / "-".join((variant, *cell.values())), device)
+            made = _sequence(variant, cell, device)
             kept = [it for it in made if it["compilations"] or it["error"]]
             yield {"variant": variant, **cell, **counts(kept), "calls": kept}
 
 
 def counts(calls: list[Json]) -> Json:
-    """Count in calls what compiled.
-
-    Args:
-        calls: As `main` has them.
+    """Count in calls, as `main` has them, what compiled.
 
     Returns:
         How many compilations there were ``ahead``, before there was a call, and
@@ -77,7 +81,7 @@ def counts(calls: list[Json]) -> Json:
 def _sequence(variant: str, cell: Json, device: str) -> Iterator[Json]:
     import torch
 
-    loaded = load(variant, device)
+    loaded = stand_ins.load(folder(variant), device)
     batches, rows = BATCHES[cell["level"]], cell["rows"]
     for vocabulary in VOCABULARIES[rows]:
         samplers: list[Any] = []
@@ -88,8 +92,7 @@ def _sequence(variant: str, cell: Json, device: str) -> Iterator[Json]:
         yield {"vocabulary": vocabulary, "batch": None, **_observe(make)}
         # As a model computes its logits: tensors of inference mode are others.
         with torch.inference_mode():
-            noise = torch.randn(max(batches), width(vocabulary, rows), device=device)
-            logits = noise.to(getattr(torch, cell["dtype"]))[:, :vocabulary]
+            logits = draw(max(batches), vocabulary, rows, device, cell["dtype"])
             for batch in batches:
                 call = calls(loaded, samplers[0], cell["level"], logits[:batch])
                 yield {"vocabulary": vocabulary, "batch": batch, **_observe(call)}
@@ -99,18 +102,20 @@ def _observe(call: Any) -> Json:
     found = observe(call)
     error = found["error"] and found["error"].split(" - ")[0]
     compilations = [
-        {
-            "function": it["function"],
-            "seconds": round(it["seconds"], 3),
-            "reason": why(it["reason"]),
-            "failed": it["failed"],
-        }
-        for it in found["compilations"]
+        {**kept(it), "failed": it["failed"]} for it in found["compilations"]
     ]
     return {"error": error, "compilations": compilations}
 
 
-def why(reason: str | None) -> str | None:
-    """Return Dynamo's reason to compile again without its numbers and places."""
-    # What comes behind "#" is where in the source that was decided.
-    return reason.split("  #")[0].split(": ", 1)[-1] if reason else None
+def kept(compilation: Json) -> Json:
+    """Return the function, the rounded seconds, and Dynamo's reason to compile again.
+
+    The reason, None for a first compilation, is without numbers and places.
+    """
+    reason = compilation["reason"]
+    return {
+        "function": compilation["function"],
+        "seconds": round(compilation["seconds"], 3),
+        # What comes behind "#" is where in the source that was decided.
+        "reason": reason and reason.split("  #")[0].split(": ", 1)[-1],
+    }

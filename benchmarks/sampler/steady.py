@@ -4,28 +4,43 @@
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+import timeit
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
-from benchmarks.variants import COMPILED, VARIANTS, calls, load, width
+from benchmarks import Json
+from benchmarks.variants import VARIANTS, calls, draw, folder
+from tools.fork.sampler import stand_ins
 from tools.fork.sampler.observe import construct
 
-BATCHES = (1, 2, 4, 8, 16, 64, 256, 1024)
-QUICK = [("forward", 151936, "own")]
+_BATCHES = (1, 2, 4, 8, 16, 64, 256, 1024)
+_QUICK = [("forward", 151936, "own")]
 # Level, vocabulary and rows; padded ones are float32, and so they stay at any batch.
-CASES = [
+_CASES = [
     *(("forward", size, "own") for size in (32000, 151936)),
     ("forward", 50257, "padded"),
     *(("gather_logprobs", size, "own") for size in (32000, 151936)),
     ("op", 151936, "own"),
 ]
-_COMPARED = ("stock", "merged", "limit")  # what the fork is a ratio to
 _SAMPLE = 2e-3  # seconds that one sample of the fastest variant takes, at least
 _ROUNDS = 5, 200  # at least and at most
 _QUEUED = 20  # calls that a sample on a GPU queues at most
 _ASLEEP = 30_000_000  # cycles, over 10 ms: the time to queue them
 
-Json = dict[str, Any]
+Call = Callable[[], Any]
+
+
+def plan(quick: bool) -> Iterator[tuple[str, Json]]:
+    """Yield, by title, what to ask `main` for in processes of their own.
+
+    One vocabulary a process, as in a server: upstream's version compiles its first.
+    """
+    batches, seconds = ((1, 8), 0.2) if quick else (_BATCHES, 2.5)
+    for level, vocabulary, rows in _QUICK if quick else _CASES:
+        case = {"level": level, "vocabulary": vocabulary, "rows": rows}
+        title = f"{level}, vocabulary {vocabulary}"
+        yield title, {**case, "batches": batches, "seconds": seconds}
 
 
 def main(
@@ -38,44 +53,36 @@ def main(
 ) -> Iterator[Json]:
     """Time one level at every batch, for about so many seconds each.
 
-    One vocabulary a process, as in a server: upstream's version compiles its first.
-
     Yields:
-        One result: the level, the vocabulary, the rows, and per batch the number of
-        rounds, the quartiles of the seconds a call by variant, and those of the ratios
-        within a round.
+        One result: the level, the vocabulary, the rows, and as ``points`` per batch
+        what `summarise` returns.
     """
     import torch
 
-    time_calls = _time_on_gpu if device == "cuda" else _time_on_cpu
     points = []
     with torch.inference_mode():
-        wide = torch.randn(max(batches), width(vocabulary, rows), device=device)
-        everything = wide[:, :vocabulary]
-        variants = VARIANTS if level == "op" else COMPILED  # the limit is the op's
-        loaded = {it: load(it, device) for it in variants}
+        logits = draw(max(batches), vocabulary, rows, device)
+        loaded = {it: stand_ins.load(folder(it), device) for it in VARIANTS}
         samplers = {name: construct(it, vocabulary) for name, it in loaded.items()}
         for batch in batches:
             timed = {
-                name: calls(modules, samplers[name], level, everything[:batch])
+                name: calls(modules, samplers[name], level, logits[:batch])
                 for name, modules in loaded.items()
             }
-            samples = _in_turn(timed, time_calls, seconds)
+            if level == "op":  # reads the same memory, and compares nothing
+                timed["limit"] = partial(logits[:batch].sum, -1)
+            samples = _in_turn(timed, device, seconds)
             points.append({"batch": batch, **summarise(samples)})
     case = {"level": level, "vocabulary": vocabulary, "rows": rows}
     yield {**case, "points": points}
 
 
 def summarise(samples: dict[str, list[float]]) -> Json:
-    """Return the quartiles of samples, and those of ratios within a round.
-
-    Args:
-        samples: By variant the seconds of each round.
-    """
+    """Return the quartiles of the seconds of each round, and of the ratios in it."""
     ratios = {
         f"fork/{it}": [a / b for a, b in zip(samples["fork"], samples[it], strict=True)]
-        for it in _COMPARED
-        if it in samples
+        for it in samples
+        if it != "fork"
     }
     return {
         "rounds": len(samples["fork"]),
@@ -84,21 +91,18 @@ def summarise(samples: dict[str, list[float]]) -> Json:
     }
 
 
-def _quartiles(samples: Sequence[float]) -> Json:
-    """Return the median of at least two samples, and the quartiles around it."""
+def _quartiles(samples: list[float]) -> Json:
     found = statistics.quantiles(samples, n=4, method="inclusive")
     # Five digits are more than any clock is good for.
     rounded = (float(f"{it:.5g}") for it in found)
     return dict(zip(("low", "median", "high"), rounded, strict=True))
 
 
-Timer = Callable[[Callable[[], Any], int], float]
-
-
 def _in_turn(
-    calls: dict[str, Callable[[], Any]], time_calls: Timer, seconds: float
+    calls: dict[str, Call], device: str, seconds: float
 ) -> dict[str, list[float]]:
     """Return, by variant, the seconds a call of each round."""
+    time_calls = _time_on_gpu if device == "cuda" else _time_on_cpu
     for call in calls.values():
         call()  # compiles
         call()
@@ -117,14 +121,11 @@ def _in_turn(
     return samples
 
 
-def _time_on_cpu(call: Callable[[], Any], count: int) -> float:
-    start = time.perf_counter()
-    for _ in range(count):
-        call()
-    return (time.perf_counter() - start) / count
+def _time_on_cpu(call: Call, count: int) -> float:
+    return timeit.timeit(call, number=count) / count
 
 
-def _time_on_gpu(call: Callable[[], Any], count: int) -> float:
+def _time_on_gpu(call: Call, count: int) -> float:
     """Return the card's own seconds a call: it sleeps while the calls are queued."""
     import torch
 

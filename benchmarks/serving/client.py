@@ -6,43 +6,40 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-WAVES = (1, 1, 2, 4, 8, 16, 32, 16, 8, 4, 2, 1, 1)
-ROUNDS = 6
-LOGPROBS = 3
+from benchmarks import Json
+
+_WAVES = (1, 1, 2, 4, 8, 16, 32, 16, 8, 4, 2, 1, 1)
+_ROUNDS = 6
+_LOGPROBS = 3
 # Tokens of a request: the first of a wave has the fewest, so that all end one by one.
 _SHORTEST, _LENGTHS = 8, 9
 _TEXT = "Once upon a time there was a server"
-
-Json = dict[str, Any]
 
 
 def main(url: str, model: str) -> Iterator[Json]:
     """Send all waves, each once the one before has ended.
 
     Yields:
-        ``openai``, the client's version, and ``requests``: of each its ``wave``, as
-        counted from 0, the wave's ``size``, when it was ``sent``, in seconds since the
-        epoch, the ``times`` at which its tokens came, in seconds after that, and its
-        ``error``, a sentence, or None.
+        ``openai``, the client's version, and ``waves``: of each request when it was
+        ``sent``, in seconds since the epoch, the ``times`` at which its tokens came, in
+        seconds after that, and its ``error``, a sentence, or None.
     """
     import openai
 
-    requests = asyncio.run(_send_all(url, model))
-    yield {"openai": openai.__version__, "requests": requests}
+    yield {"openai": openai.__version__, "waves": asyncio.run(_send_all(url, model))}
 
 
-async def _send_all(url: str, model: str) -> list[Json]:
+async def _send_all(url: str, model: str) -> list[list[Json]]:
     import openai
 
     client = openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0)
     # The client's own first use, which is none of the engine's.
     await client.models.list()
-    done: list[Json] = []
-    for wave, size in enumerate(WAVES * ROUNDS):
+    waves = []
+    for wave, size in enumerate(_WAVES * _ROUNDS):
         requests = (_send(client, model, wave, place) for place in range(size))
-        for it in await asyncio.gather(*requests):
-            done.append({"wave": wave, "size": size, **it})
-    return done
+        waves.append(await asyncio.gather(*requests))
+    return waves
 
 
 async def _send(client: Any, model: str, wave: int, place: int) -> Json:
@@ -55,12 +52,11 @@ async def _send(client: Any, model: str, wave: int, place: int) -> Json:
         "stream": True,
         "extra_body": {"ignore_eos": True},
     }
-    stream = _chat if (wave + place) % 2 else _complete
     times: list[float] = []
     error = None
     sent, start = time.time(), time.perf_counter()
     try:
-        async for tokens in stream(client, asked):
+        async for tokens in _tokens(client, asked, chat=bool((wave + place) % 2)):
             times += [round(time.perf_counter() - start, 6)] * tokens
     except Exception as raised:
         error = f"{type(raised).__name__}: {raised}"
@@ -69,20 +65,18 @@ async def _send(client: Any, model: str, wave: int, place: int) -> Json:
     return {"sent": sent, "times": times, "error": error}
 
 
-async def _complete(client: Any, asked: Json) -> AsyncIterator[int]:
-    """Yield how many tokens each part of a completion has logprobs of."""
-    async for it in await client.completions.create(
-        prompt=_TEXT, logprobs=LOGPROBS, **asked
-    ):
-        for choice in it.choices:
-            yield len(choice.logprobs.tokens) if choice.logprobs else 0
-
-
-async def _chat(client: Any, asked: Json) -> AsyncIterator[int]:
-    """Yield how many tokens each part of a chat has logprobs of."""
-    messages = [{"role": "user", "content": _TEXT}]
-    async for it in await client.chat.completions.create(
-        messages=messages, logprobs=True, top_logprobs=LOGPROBS, **asked
-    ):
-        for choice in it.choices:
-            yield len(choice.logprobs.content or ()) if choice.logprobs else 0
+async def _tokens(client: Any, asked: Json, chat: bool) -> AsyncIterator[int]:
+    """Yield how many tokens each part of an answer has logprobs of."""
+    if chat:
+        asked |= {"messages": [{"role": "user", "content": _TEXT}]}
+        asked |= {"logprobs": True, "top_logprobs": _LOGPROBS}
+        parts = await client.chat.completions.create(**asked)
+    else:
+        asked |= {"prompt": _TEXT, "logprobs": _LOGPROBS}
+        parts = await client.completions.create(**asked)
+    async for part in parts:
+        for it in part.choices:
+            found = it.logprobs and (
+                it.logprobs.content if chat else it.logprobs.tokens
+            )
+            yield len(found or ())

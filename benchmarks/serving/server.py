@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Start a tree's server, have a client send it requests, and read what it compiled."""
+"""Start a tree's server, and have a client send it requests."""
 
 import contextlib
 import http.client
@@ -10,111 +10,85 @@ import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from benchmarks.serving import model, trace
-from benchmarks.variants import LOGS, existing, folder
+from benchmarks import Json
+from benchmarks.variants import LOGS
 from tools.fork import ForkError, child
 from tools.fork.bootstrap import ROOT, VENV
-from tools.fork.engine.generate import settings
 from tools.fork.program import for_programs
 
 _NAME = "small-llama"
 _PATIENCE = 600.0  # seconds for a server to be up
 
-Json = dict[str, Any]
 
-
-def measure(variant: str, cache: str, scratch: Path) -> list[Json]:
+def run(model: Path, env: dict[str, str]) -> Json:
     """Start a server, send it all requests, and stop it.
 
-    Args:
-        variant: Of those that are SERVED.
-        cache: ``cold``, or ``warm``, after cold with the same scratch folder.
-        scratch: Where the model and what is compiled are kept.
-
     Returns:
-        One result: the variant, the cache, ``openai``, the client's version, the
-        seconds until the server was up, ``started``, its ``compilations`` as
-        `benchmarks.serving.trace` has them, and what `summarise` makes of its requests.
-
-    Raises:
-        ForkError: It is not installed, it did not start, or the client failed.
+        ``openai``, the client's version, the seconds until the server was up,
+        ``started``, what `summarise` makes of its requests, and, in seconds since the
+        epoch, when it was ``up`` and when each wave ``starts``.
     """
-    existing(VENV / "bin/vllm")
-    tree = folder(variant)
-    weights = model.make(scratch / "model")
-    with tempfile.TemporaryDirectory(dir=scratch) as traced:
-        env = settings(tree, scratch / f"server-{variant}") | {"TORCH_TRACE": traced}
-        start = time.time()
-        with _running(weights, env, LOGS / "server.log") as url:
-            up = time.time()
-            asked = {"url": url, "model": _NAME}
-            client = [sys.executable], "benchmarks.serving.client"
-            (sent,) = child.call(*client, asked, {}, LOGS / "client.log")
-        starts = [min(it["sent"] for it in wave) for wave in _waves(sent["requests"])]
-        compilations = trace.compiled(Path(traced), tree, up, starts)
-    shape = {"variant": variant, "cache": cache, "openai": sent["openai"]}
-    measured = {"started": round(up - start, 1), "compilations": compilations}
-    return [{**shape, **measured, **summarise(sent["requests"])}]
+    start = time.time()
+    with _running(model, env, LOGS / "server.log") as url:
+        up = time.time()
+        asked = {"url": url, "model": _NAME}
+        client, log = "benchmarks.serving.client", LOGS / "client.log"
+        (sent,) = child.call([sys.executable], client, asked, {}, log)
+    return {
+        "openai": sent["openai"],
+        "started": round(up - start, 1),
+        "up": up,
+        "starts": [min(it["sent"] for it in wave) for wave in sent["waves"]],
+        **summarise(sent["waves"]),
+    }
 
 
-def summarise(requests: list[Json]) -> Json:
-    """Return what a person notices of requests, those of `benchmarks.serving.client`.
+def summarise(waves: list[list[Json]]) -> Json:
+    """Return what a person notices of the waves of `benchmarks.serving.client`.
 
     Returns:
         The number of ``requests``, of those that ``failed``, and the first ``error`` or
         None; per wave its ``size`` and the longest ``wait`` for a first or a next
         token; the seconds of the ``first`` request, and the median of later ones that
-        were sent alone too, as ``alike``; both None if one of them failed.
+        were sent alone too, as ``alike``; both None if a request failed.
     """
+    requests = [*itertools.chain(*waves)]
     errors = [it["error"] for it in requests if it["error"]]
-    alone = [it["times"][-1] for it in requests if it["size"] == 1 and it["times"]]
-    whole = len(alone) == sum(it["size"] == 1 for it in requests)
+    first = alike = None
+    if not errors:
+        one, *later = (wave[0]["times"][-1] for wave in waves if len(wave) == 1)
+        first, alike = round(one, 4), round(statistics.median(later), 4)
     return {
         "requests": len(requests),
         "failed": len(errors),
         "error": errors[0] if errors else None,
-        "waves": [
-            {"size": len(it), "wait": round(max(map(_longest, it)), 4)}
-            for it in _waves(requests)
-        ],
-        "first": round(alone[0], 4) if whole else None,
-        "alike": round(statistics.median(alone[1:]), 4) if whole else None,
+        "waves": [{"size": len(it), "wait": _longest_wait(it)} for it in waves],
+        "first": first,
+        "alike": alike,
     }
 
 
-def _waves(requests: list[Json]) -> list[list[Json]]:
-    groups = itertools.groupby(requests, key=lambda it: it["wave"])
-    return [[*wave] for _, wave in groups]
-
-
-def _longest(request: Json) -> float:
-    times: list[float] = [0.0, *request["times"]]
-    return max([0.0, *(b - a for a, b in itertools.pairwise(times))])
+def _longest_wait(wave: list[Json]) -> float:
+    pairs = (itertools.pairwise([0.0, *it["times"]]) for it in wave)
+    return round(max((b - a for a, b in itertools.chain(*pairs)), default=0.0), 4)
 
 
 @contextlib.contextmanager
-def _running(folder: Path, env: dict[str, str], log: Path) -> Iterator[str]:
+def _running(model: Path, env: dict[str, str], log: Path) -> Iterator[str]:
     """Yield the address of a server, once it is up."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = [f"--port={port}", "--host=127.0.0.1", "--max-model-len=256"]
+    options += [f"--served-model-name={_NAME}"]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [
-                VENV / "bin/vllm",
-                "serve",
-                folder,
-                f"--served-model-name={_NAME}",
-                *options,
-            ],
+            [VENV / "bin/vllm", "serve", model, *options],
             cwd=ROOT,
             env=for_programs(env),
             stdin=subprocess.DEVNULL,
@@ -122,31 +96,27 @@ def _running(folder: Path, env: dict[str, str], log: Path) -> Iterator[str]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    end = time.monotonic() + _PATIENCE
     try:
-        _wait(process, port, log)
+        while not _is_up(port):
+            if process.poll() is not None or time.monotonic() > end:
+                raise ForkError(f"The server did not start; {child.ending(log)}")
+            time.sleep(0.1)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
-        _stop(process)
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(30)
+        # The engine is a process of its own.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    end = time.monotonic() + _PATIENCE
-    while process.poll() is None and time.monotonic() < end:
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            asking = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            asking.request("GET", "/health")
-            if asking.getresponse().status == http.HTTPStatus.OK:
-                return
-        time.sleep(0.1)
-    last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-    raise ForkError(f"The server did not start; {log} ends:\n{last}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server and its engine, which is a process of its own."""
-    process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(30)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def _is_up(port: int) -> bool:
+    asking = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        asking.request("GET", "/health")
+        return asking.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False

@@ -6,28 +6,28 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-GROUP = 8
-LONGEST = 32  # tokens of a completion
+from benchmarks import Json
+
+_STEPS = 12
+_GROUP = 8  # completions of a step
+_LONGEST = 32  # tokens of a completion
 _PROMPTS = ("Once upon a time", "The engine is", "How to install", "A list of models")
 _STOPS = 10  # one token in so many stops, so that completions end one by one
 
-Json = dict[str, Any]
 
-
-def main(folder: str, steps: int) -> Iterator[Json]:
-    """Train for a number of steps, the weights synchronised with vLLM's in each.
+def main(folder: str) -> Iterator[Json]:
+    """Train for some steps, the weights synchronised with vLLM's in each.
 
     Args:
         folder: The model, a Llama with float16 weights: on a CPU vLLM repacks other
             types as it loads them, and then takes no new ones.
-        steps: How many; each has one group of completions.
 
     Yields:
-        ``trl``, its version, ``started``, the seconds until the trainer was there, its
-        engine included, ``up``, when that was, in seconds since the epoch, and
-        ``steps``: of each its ``start``, likewise, its ``seconds``, the ``rewards`` and
+        ``trl``, its version; ``started``, the seconds until the trainer was there, its
+        engine included; of each of the ``steps`` its ``seconds``, the ``rewards`` and
         the ``lengths`` in tokens of its completions, its ``loss`` and its
-        ``grad_norm``.
+        ``grad_norm``; and, in seconds since the epoch, when the trainer was ``up`` and
+        when each step ``starts``.
     """
     start = time.time()
     import transformers
@@ -35,22 +35,23 @@ def main(folder: str, steps: int) -> Iterator[Json]:
 
     vocabulary = transformers.AutoConfig.from_pretrained(folder).vocab_size
     done: list[Json] = []
+    starts: list[float] = []
     with tempfile.TemporaryDirectory() as output:
         trainer = trl.GRPOTrainer(
             folder,
             _reward(done),
-            args=trl.GRPOConfig(output, **_options(vocabulary, steps)),
+            args=trl.GRPOConfig(output, **_options(vocabulary)),
             # TRL takes any sequence, and a list needs no package of its own.
-            train_dataset=[{"prompt": it} for it in _PROMPTS * steps],
-            callbacks=[_notes(done)],
+            train_dataset=[{"prompt": it} for it in _PROMPTS * _STEPS],
+            callbacks=[_notes(done, starts)],
         )
         up = time.time()
         trainer.train()
-    started = round(up - start, 1)
-    yield {"trl": trl.__version__, "started": started, "up": up, "steps": done}
+    started = {"trl": trl.__version__, "started": round(up - start, 1)}
+    yield {**started, "steps": done, "up": up, "starts": starts}
 
 
-def _options(vocabulary: int, steps: int) -> Json:
+def _options(vocabulary: int) -> Json:
     """Return what to tell GRPOConfig: vLLM's default mode, the same seed each time."""
     import torch
 
@@ -61,12 +62,12 @@ def _options(vocabulary: int, steps: int) -> Json:
         "model_init_kwargs": {"dtype": "float32"},
         "use_cpu": not torch.cuda.is_available(),
         "bf16": False,
-        "per_device_train_batch_size": GROUP,
-        "num_generations": GROUP,
-        "max_completion_length": LONGEST,
+        "per_device_train_batch_size": _GROUP,
+        "num_generations": _GROUP,
+        "max_completion_length": _LONGEST,
         "generation_kwargs": {"stop_token_ids": [*range(0, vocabulary, _STOPS)]},
         "learning_rate": 1e-4,
-        "max_steps": steps,
+        "max_steps": _STEPS,
         "logging_steps": 1,
         "save_strategy": "no",
         "report_to": "none",
@@ -78,20 +79,21 @@ def _reward(done: list[Json]) -> Callable[..., list[float]]:
     """Return a reward that differs within a group, and notes what it was given."""
 
     def reward(completion_ids: list[list[int]], **_: Any) -> list[float]:
-        rewards = [len(set(it)) / LONGEST + len(it) % 3 for it in completion_ids]
+        rewards = [len(set(it)) / _LONGEST + len(it) % 3 for it in completion_ids]
         done[-1] |= {"rewards": rewards, "lengths": [*map(len, completion_ids)]}
         return rewards
 
     return reward
 
 
-def _notes(done: list[Json]) -> Any:
-    """Return a callback that adds each step to ``done``."""
+def _notes(done: list[Json], starts: list[float]) -> Any:
+    """Return a callback that adds each step to ``done``, and when it ``starts``."""
     from transformers import TrainerCallback
 
     class Notes(TrainerCallback):  # type: ignore[misc]
         def on_step_begin(self, *_: Any, **__: Any) -> None:
-            done.append({"start": time.time()})
+            starts.append(time.time())
+            done.append({})
             self.start = time.perf_counter()
 
         def on_step_end(self, *_: Any, **__: Any) -> None:

@@ -15,40 +15,38 @@ from benchmarks.serving import client, server, trainer
 from tools.fork import ForkError
 
 
-def make_program(folder: Path, text: str) -> None:
-    program = folder / "bin/vllm"
-    program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\n{text}\n")
-    program.chmod(0o755)
+@pytest.fixture
+def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs a shell script as the server."""
 
+    def running(script: str) -> Any:
+        program = tmp_path / "bin/vllm"
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        return server._running(tmp_path, {}, tmp_path / "log")
 
-def test_a_server_that_does_not_start_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_program(tmp_path, "echo No model. >&2; exit 1")
     monkeypatch.setattr(server, "VENV", tmp_path)
+    return running
 
-    serving = server._running(tmp_path, {}, tmp_path / "log")
+
+def test_a_server_that_does_not_start_is_said(running: Any) -> None:
+    serving = running("echo No model. >&2; exit 1")
     with pytest.raises(ForkError, match=r"(?s)did not start.*No model\."), serving:
         pass
 
 
 def test_a_server_and_its_engine_end_with_the_measurement(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    running: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "health").touch()
     os.mkfifo(tmp_path / "engine")
     engine = os.open(tmp_path / "engine", os.O_RDONLY | os.O_NONBLOCK)
-    make_program(
-        tmp_path,
-        f"sleep 1000 > {tmp_path}/engine &\n"
-        # vllm serve <model> --port=<port> ...
-        f"for it in $@; do case $it in --port=*) port=${{it#--port=}};; esac; done\n"
-        f"exec python3 -m http.server -d {tmp_path} -b 127.0.0.1 $port",
-    )
-    monkeypatch.setattr(server, "VENV", tmp_path)
+    # vllm serve <model> --port=<port> ...
+    port = "$(printf '%s\n' $@ | sed -n s/--port=//p)"
+    script = f"sleep 1000 > engine & exec python3 -m http.server -b 127.0.0.1 {port}"
 
-    with server._running(tmp_path, {}, tmp_path / "log") as url:
+    with running(f"cd {tmp_path}; {script}") as url:
         assert url.startswith("http://127.0.0.1:")
         assert not select.select([engine], [], [], 0)[0]
 
@@ -58,8 +56,8 @@ def test_a_server_and_its_engine_end_with_the_measurement(
 
 
 def fake_client(parts: int) -> Any:
-    """A client whose requests get one token a part, as both kinds have them."""
-    logprobs = SimpleNamespace(tokens=["a"], content=["a"])
+    """A client whose requests get two tokens a part, as both kinds have them."""
+    logprobs = SimpleNamespace(tokens=["a", "b"], content=["a", "b"])
     part = SimpleNamespace(choices=[SimpleNamespace(logprobs=logprobs)])
     asked: list[Any] = []
 
@@ -78,12 +76,12 @@ def fake_client(parts: int) -> Any:
 
 @pytest.mark.parametrize(("wave", "kind"), [(0, "prompt"), (1, "messages")])
 def test_each_token_of_a_request_is_timed(wave: int, kind: str) -> None:
-    fake = fake_client(client._SHORTEST + 2)
+    fake = fake_client(5)
 
     found = asyncio.run(client._send(fake, "a model", wave, 2))
 
     assert found["error"] is None
-    assert len(found["times"]) == client._SHORTEST + 2
+    assert len(found["times"]) == 10
     assert found["times"] == sorted(found["times"])
     assert kind in fake.asked[0]
     assert fake.asked[0]["logprobs"]
@@ -93,7 +91,7 @@ def test_what_fails_or_lacks_logprobs_is_an_error() -> None:
     lacking = asyncio.run(client._send(fake_client(3), "a model", 0, 0))
     failing = asyncio.run(client._send(SimpleNamespace(), "a model", 0, 0))
 
-    assert lacking["error"] == "3 tokens came with their logprobs, not 8."
+    assert lacking["error"] == "6 tokens came with their logprobs, not 8."
     assert failing["error"].startswith("AttributeError: ")
     assert failing["times"] == []
 
@@ -108,7 +106,8 @@ def test_trl_leaves_the_environment_as_it_is(
         return b'[{"name": "torch", "version": "2"}, {"name": "vllm"}]'
 
     monkeypatch.setattr(trainer, "uv", uv)
-    monkeypatch.setattr(trainer, "VENV", tmp_path)
+    monkeypatch.setattr(trainer, "ROOT", tmp_path)
+    (tmp_path / "build").mkdir()
 
     target = trainer._packages()
 

@@ -58,8 +58,13 @@ def call(
             process.stdin.close()
         yield from map(json.loads, process.stdout)
     if process.wait():
-        last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise ForkError(f"{module} failed; {log} ends:\n{last}")
+        raise ForkError(f"{module} failed; {ending(log)}")
+
+
+def ending(log: Path) -> str:
+    """Return, for a person, how a log ends."""
+    last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+    return f"{log} ends:\n{last}"
 
 
 if __name__ == "__main__":

@@ -49,14 +49,13 @@ def load(folder: Path) -> Json:
 def write(path: Path, content: Json) -> None:
     """Write figures, a line for each of their results, so that a diff can be read."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [f"{json.dumps(key)}: {_lines(it)}" for key, it in content.items()]
+    lines = []
+    for key, value in content.items():
+        text = json.dumps(value)
+        if value and isinstance(value, list):
+            text = "[\n" + ",\n".join(map(json.dumps, value)) + "\n]"
+        lines.append(f"{json.dumps(key)}: {text}")
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
-
-
-def _lines(value: Any) -> str:
-    if not value or not isinstance(value, list):
-        return json.dumps(value)
-    return "[\n" + ",\n".join(map(json.dumps, value)) + "\n]"
 
 
 def tie(figures: Path) -> dict[str, str]:
@@ -70,17 +69,18 @@ def update(root: Path = ROOT) -> Iterator[str]:
 
     Yields:
         A sentence for each of them, each document whose figures are not there, each
-        picture of other figures, and each template that no document uses.
+        template that no document uses, and each picture of other figures.
     """
     import jinja2
+    from PIL import Image
 
     data = {"figures": load(root / FIGURES)}
-    used = set()
+    unused = {it.name for it in root.glob(f"{TEMPLATES}/*.md.jinja")}
 
     def rendered(block: re.Match[str]) -> str:
-        used.add(block[2])
-        template = root / TEMPLATES / f"{block[2]}.md.jinja"
-        return f"{block[1]}{render(template, data)}{block[3]}"
+        name = f"{block[2]}.md.jinja"
+        unused.discard(name)
+        return f"{block[1]}{render(root / TEMPLATES / name, data)}{block[3]}"
 
     for document in sorted([*root.glob("*.md"), *root.glob("docs/*.md")]):
         text = document.read_text("utf-8")
@@ -92,19 +92,9 @@ def update(root: Path = ROOT) -> Iterator[str]:
         if new != text:
             document.write_text(new, "utf-8")
             yield f"{document.name} differed from its figures and was written anew."
-    for template in sorted(root.glob(f"{TEMPLATES}/*.md.jinja")):
-        name = template.name.removesuffix(".md.jinja")
-        if name not in used:
-            yield (
-                f"No document has the lines `<!-- figures: {name} -->` and "
-                "`<!-- end -->`."
-            )
-    yield from _problems_of_pictures(root)
-
-
-def _problems_of_pictures(root: Path) -> Iterator[str]:
-    from PIL import Image
-
+    for name in sorted(unused):
+        block = f"<!-- figures: {name.removesuffix('.md.jinja')} -->"
+        yield f"No document has the lines `{block}` and `<!-- end -->`."
     for path in sorted(root.glob("docs/*.png")):
         with Image.open(path) as picture:
             tied = str(picture.info.get(_TIE, ""))
@@ -118,6 +108,4 @@ def _problems_of_pictures(root: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    problems = list(update())
-    print("\n".join(problems))
-    sys.exit(1 if problems else 0)
+    sys.exit("\n".join(update()) or 0)

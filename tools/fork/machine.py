@@ -3,6 +3,7 @@
 
 import os
 import platform
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ def describe() -> dict[str, Any]:
     """Return the machine, the versions and the date, for a result's JSON."""
     import torch
 
+    models = re.findall("^model name.*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
     return {
-        "cpu": _cpu(),
+        "cpu": models[0] if models else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "threads": torch.get_num_threads(),
@@ -26,11 +28,3 @@ def describe() -> dict[str, Any]:
         "merged": MERGED,
         "date": time.strftime("%Y-%m-%d"),
     }
-
-
-def _cpu() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        name, _, text = line.partition(":")
-        if name.strip() == "model name":
-            return text.strip()
-    return platform.machine()

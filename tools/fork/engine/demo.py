@@ -10,7 +10,6 @@ from tools.fork import machine
 from tools.fork.bootstrap import ROOT
 from tools.fork.engine import generate, picture
 from tools.fork.engine.generate import of_sampling, told
-from tools.fork.markdown import table
 from tools.fork.release import Release, described
 from tools.fork.source.tree import Trees, tree_name
 
@@ -81,7 +80,9 @@ def rows(result: Json) -> Iterator[str]:
         [steps[0]["batch"], *map(told, steps)]
         for steps in zip(*(run["steps"] for run in runs), strict=True)
     ]
-    return table(("batch", *result["variants"]), [loading, *batches])
+    head = ["batch", *result["variants"]]
+    for cells in [head, ["---"] * len(head), loading, *batches]:
+        yield f"| {' | '.join(map(str, cells))} |"
 
 
 def summary(result: Json) -> str:
