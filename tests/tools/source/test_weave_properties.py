@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
-from tools.fork.source.syntax import Function, Source
+from tools.fork.source.syntax import Function, Scope, Source
 from tools.fork.source.weave import weave
 
 # {0} is a number of its own, so that a statement can be told from all others.
@@ -53,7 +53,6 @@ REAL = [
     )
     if b"def " in it.read_bytes()
 ]
-Scopes = tuple[ast.ClassDef, ...]
 same_examples_in_every_run = settings(derandomize=True, deadline=None, max_examples=150)
 
 
@@ -73,15 +72,12 @@ def modules(draw: st.DrawFn) -> bytes:
     return text.replace("\n", draw(st.sampled_from(["\n", "\r\n", "\r"]))).encode()
 
 
-def functions(
-    scope: ast.Module | ast.ClassDef, outer: Scopes = ()
-) -> Iterator[tuple[Scopes, Function]]:
-    """Yield each function that a sparse source can name, with its classes."""
-    for node in scope.body:
-        if isinstance(node, Function):
-            yield outer, node
-        elif isinstance(node, ast.ClassDef):
-            yield from functions(node, (*outer, node))
+def functions(module: ast.Module) -> Iterator[tuple[Scope, Function]]:
+    """Yield each function that a sparse source can name, with where it stands."""
+    classes = (it for it in module.body if isinstance(it, ast.ClassDef))
+    scopes: list[Scope] = [module, *classes]
+    for scope in scopes:
+        yield from ((scope, it) for it in scope.body if isinstance(it, Function))
 
 
 def anchors(function: Function) -> list[ast.stmt]:
@@ -100,23 +96,22 @@ def woven(ours: bytes, upstream: bytes) -> bytes:
     return weave(Source("our module.py", ours), upstream, "module.py")
 
 
-def sparse(outer: Scopes, function: Function, body: list[str]) -> bytes:
+def sparse(scope: Scope, function: Function, body: list[str]) -> bytes:
     """Write a sparse function with this body between two ``...``."""
-    body = ["...", *body, "..."]
-    nodes: list[ast.stmt] = [*ast.parse("\n".join(body)).body]
-    for scope in (function, *reversed(outer)):
-        nodes = [type(scope)(**{**dict(ast.iter_fields(scope)), "body": nodes})]
-    return ast.unparse(ast.fix_missing_locations(nodes[0])).encode()
+    nodes = ast.parse("\n".join(["...", *body, "..."])).body
+    inner = type(function)(**{**dict(ast.iter_fields(function)), "body": nodes})
+    node = type(scope)(**{**dict(ast.iter_fields(scope)), "body": [inner]})
+    return ast.unparse(ast.fix_missing_locations(node)).encode()
 
 
 def weave_around(
-    upstream: bytes, outer: Scopes, function: Function, anchor: ast.stmt
+    upstream: bytes, scope: Scope, function: Function, anchor: ast.stmt
 ) -> None:
     """Weave a statement above another and one below; check every byte of the file."""
     body = ["MARK('above')", ast.unparse(anchor), "MARK('below')"]
     # With a comment each; and unparse puts an empty line above some statements.
     ours = re.sub(
-        rb"( *)(MARK.*\n)\n*", rb"\1# MARK\n\1\2", sparse(outer, function, body)
+        rb"( *)(MARK.*\n)\n*", rb"\1# MARK\n\1\2", sparse(scope, function, body)
     )
     result = woven(ours, upstream)
     assert woven(ours, result) == result
@@ -133,10 +128,10 @@ def weave_around(
 @same_examples_in_every_run
 @given(modules() | st.sampled_from(REAL), st.data())
 def test_around_any_statement(upstream: bytes, data: st.DataObject) -> None:
-    outer, function = data.draw(st.sampled_from([*functions(ast.parse(upstream))]))
+    scope, function = data.draw(st.sampled_from([*functions(ast.parse(upstream))]))
     anchor = data.draw(st.sampled_from(anchors(function)))
     try:
-        weave_around(upstream, outer, function, anchor)
+        weave_around(upstream, scope, function, anchor)
     except ForkError:
         # Where lines are shared, or a string ends in what looks like a comment.
         above, line = re.split("\r\n|\r|\n", upstream.decode())[anchor.lineno - 2 :][:2]
@@ -148,7 +143,7 @@ def test_around_any_statement(upstream: bytes, data: st.DataObject) -> None:
 def test_what_does_not_fit_is_a_sentence(
     upstream: bytes, other: bytes, data: st.DataObject
 ) -> None:
-    (outer, function), *_ = functions(ast.parse(upstream))
+    (scope, function), *_ = functions(ast.parse(upstream))
     (_, another), *_ = functions(ast.parse(other))
     lines = [ast.unparse(it) for it in (*function.body, *another.body)]
     body = data.draw(st.lists(st.sampled_from([*lines, "..."]), min_size=1))
@@ -156,7 +151,7 @@ def test_what_does_not_fit_is_a_sentence(
     rest = other.splitlines(keepends=True)
     del rest[start : start + size]
 
-    for ours in (sparse(outer, function, body), b"".join(rest)):
+    for ours in (sparse(scope, function, body), b"".join(rest)):
         with suppress(ForkError):
             result = woven(ours, upstream)
             assert woven(ours, result) == result

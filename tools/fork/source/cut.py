@@ -25,17 +25,17 @@ def drop(file: Source, without: Set[str]) -> None:
 
     The comment right above a statement goes with it, and a class with its last member.
     """
-    for bound, scope, node in [*_members(file)]:
-        if bound and bound <= without:
+    for binds, scope, node in [*_members(file)]:
+        if binds and binds <= without:
             _drop(file, scope if scope and scope.body == [node] else node)
-        elif isinstance(node, Import) and bound & without:
+        elif isinstance(node, Import) and binds & without:
             node.names = [it for it in node.names if bound_by(it) not in without]
             file.edit(start(node), stop(node), file.text(node), node, node)
 
 
 def bound(file: Source, kind: type[ast.stmt] | UnionType) -> Set[str]:
     """Return what statements of a kind bind, in a class as ``Class.member``."""
-    found = (names for names, _, node in _members(file) if isinstance(node, kind))
+    found = (binds for binds, _, node in _members(file) if isinstance(node, kind))
     return set().union(*found)
 
 

@@ -30,9 +30,10 @@ source, or else at the end of the module or class, with the comment above it.
 **Imports** that upstream lacks are added where isort would have them.
 **Assignments** that upstream lacks are added behind the imports.
 
-Every other byte of upstream's file stays. Each edit is made in the file's lines and in
-its syntax, and the edited lines must read as the edited syntax: what does not fit is an
-error, never a guess. Weaving twice must be the same as weaving once.
+Every other byte of upstream's file stays; a last line without an end gets one. Each
+edit is made in the file's lines and in its syntax, and the edited lines must read as
+the edited syntax: what does not fit is an error, never a guess. Weaving twice must be
+the same as weaving once.
 """
 
 import ast
