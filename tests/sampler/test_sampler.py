@@ -83,17 +83,6 @@ def test_threads_that_sample_at_once(ready: bool) -> None:
     assert not ready or compilations() == []
 
 
-def test_gathering_can_be_part_of_a_larger_graph() -> None:
-    gather = torch.compile(Sampler.gather_logprobs, fullgraph=True)
-
-    for batch in (1, 2, 8):
-        rows = logits(batch)
-        indices, gathered, ranks, *_ = gather(rows, 2, rows.argmin(-1))
-        assert torch.equal(gathered[:, 0], rows.amin(-1))
-        assert torch.equal(indices[:, 0].long(), rows.argmin(-1))
-        assert ranks.tolist() == [VOCABULARY] * batch
-
-
 WITHOUT_MARKS = """
 import torch
 from vllm.v1.sample.ops.logprobs import batched_count_greater_than
