@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -99,19 +100,14 @@ def test_what_fails_or_lacks_logprobs_is_an_error() -> None:
 def test_trl_leaves_the_environment_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commands: list[list[str]] = []
-
-    def uv(failure: str, *words: Any) -> bytes:
-        commands.append([*map(str, words)])
-        return b'[{"name": "torch", "version": "2"}, {"name": "vllm"}]'
-
+    uv = Mock(return_value=b'[{"name": "torch", "version": "2"}, {"name": "vllm"}]')
     monkeypatch.setattr(trainer, "uv", uv)
     monkeypatch.setattr(trainer, "ROOT", tmp_path)
     (tmp_path / "build").mkdir()
 
     target = trainer._packages()
 
-    *_, said, folder, excluded, file, package = commands[-1]
+    *_, said, folder, excluded, file, package = map(str, uv.call_args.args)
     assert (said, folder, excluded) == ("--target", str(target), "--excludes")
     assert Path(file).read_text().split() == ["torch", "vllm"]
     assert package == f"trl=={trainer.TRL}"

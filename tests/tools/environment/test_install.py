@@ -5,6 +5,7 @@ import re
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -121,11 +122,8 @@ def test_a_program_that_fails_or_is_missing(tmp_path: Path) -> None:
 
 
 def test_what_the_system_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def missing(name: str) -> None:
-        raise OSError(name)
-
     patch = monkeypatch.setattr
-    patch("ctypes.CDLL", missing)
+    patch("ctypes.CDLL", Mock(side_effect=OSError))
     patch(install, "device", lambda: "cuda")
     install.check_system()
     patch(install, "device", lambda: "cpu")

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from fake_release import side
 from tools.fork import documents
 from tools.fork.bootstrap import ROOT
 from tools.fork.release import Release
@@ -14,13 +15,6 @@ RELEASE = Release("9.9.9", "2", {"vllm": ("ab",)})
 STOCK, FORK = Path("stock"), Path("fork")
 FITS = trial.Woven(STOCK, FORK, "19 + 8", "1", {})
 MISFIT = trial.Woven(STOCK, None, "None fits:\n    vllm: it is gone", "1", {})
-
-
-def side(ahead: int, *compiled: int, error: str | None = None) -> Any:
-    """What happened on one side: the last call raises ``error``."""
-    steps: list[Any] = [{"compiled": it, "error": None} for it in (ahead, *compiled)]
-    steps[-1]["error"] = error
-    return {"torch": "2+cpu", "ahead": steps[0], "calls": steps[1:]}
 
 
 def test_a_release_that_the_change_fits(tmp_path: Path) -> None:

@@ -8,16 +8,11 @@ from typing import Any
 
 import pytest
 
+from fake_release import side
 from tools.fork.release import Release
 from tools.fork.sampler import measure
 
 CRASH = "AssertionError: Guard failed on the frame. This is a bug"
-
-
-def side(*compiled: int, error: str | None = None) -> dict[str, Any]:
-    """What happened on one side: the last call raises ``error``."""
-    steps = [{"compiled": it, "seconds": 1.25, "error": None} for it in compiled]
-    return {"ahead": steps[0], "calls": [*steps[1:-1], {**steps[-1], "error": error}]}
 
 
 FOUND = {

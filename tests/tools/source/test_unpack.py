@@ -37,8 +37,8 @@ def test_an_sdist_that_cannot_be_unpacked_leaves_nothing(tmp_path: Path) -> None
 
 
 def test_extensions_of_a_wheel(tmp_path: Path) -> None:
-    names = ("vllm/_C.abi3.so", "vllm/a.py", "vllm/b.py", "_C.so", "vllm/sub/_D.so")
-    wheel = make_wheel(tmp_path, "vllm", "1", names)
+    names = ["vllm/_C.abi3.so", "vllm/a.py", "vllm/b.py", "_C.so", "vllm/sub/_D.so"]
+    wheel = make_wheel(tmp_path, "vllm", "1", dict.fromkeys(names, b""))
 
     unpack_extensions(wheel, tmp_path / "tree", ["vllm/b.py"])
 
@@ -49,4 +49,4 @@ def test_extensions_of_a_wheel(tmp_path: Path) -> None:
     with pytest.raises(ForkError, match=r"whl could not be unpacked \(.+\); mend that"):
         unpack_extensions(wheel, tmp_path / "full")
     with pytest.raises(ForkError, match="no compiled extension"):
-        unpack_extensions(make_wheel(tmp_path, "vllm", "2", ()), tmp_path / "tree")
+        unpack_extensions(make_wheel(tmp_path, "vllm", "2", {}), tmp_path / "tree")

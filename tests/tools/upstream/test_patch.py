@@ -6,10 +6,11 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from fake_release import MODULE, Miniature, git, make_program, write
+from fake_release import MODULE, Miniature, git, make_program, side, write
 from tools.fork import ForkError
 from tools.fork.release import Release
 from tools.fork.sampler import measure
@@ -20,10 +21,7 @@ NAME, ADDRESS = "Ada B. Coder", "ada@example.org"
 PERSON = f"[user]\nname = {NAME}\nemail = {ADDRESS}\n"
 
 Make = Callable[[], list[Path]]
-
-
-def refuse(*_: object) -> None:
-    raise ForkError("refused")
+refuse = Mock(side_effect=ForkError("refused"))
 
 
 @pytest.fixture
@@ -47,12 +45,10 @@ def test_the_patches_are_the_change_and_signed_off(
     mini: Miniature, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured: list[Path] = []
-    step = {"compiled": 0, "seconds": 1.25, "error": None}
-    side = {"torch": "2", "device": "CPU", "ahead": step, "calls": [step] * 4}
 
     def record(*words: Path) -> object:
         measured.append(words[-1])
-        return {"stock": side, "fork": side}
+        return dict.fromkeys(("stock", "fork"), side(0, 0, 0, 0, 0))
 
     monkeypatch.setattr(measure, "measure", record)
     target, reports = tmp_path / "dist", tmp_path / "report"
@@ -77,7 +73,7 @@ def test_the_patches_are_the_change_and_signed_off(
     assert "vllm/: 3 + 0; tests/:\n1 + 0." in first
     assert "vllm/: 3 + 0; tests/:\n0 + 0." in second
     assert first.splitlines()[0].removeprefix("# ") in second
-    assert "torch 2, CPU" in first
+    assert "torch 2+cpu, CPU" in first
     assert first.count("| 1.25 | 1.25 |") == second.count("| 1.25 | 1.25 |") == 5
 
 
