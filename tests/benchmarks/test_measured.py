@@ -108,12 +108,7 @@ LATE = {"compilations": [{"function": "count"}]}
         ("compilations_cpu", 9, {"waiting": 1}, "in forward, rows own, float32; expe"),
         ("compilations_cpu", 9, {"crashes": 1}, "1 crashes in forward, rows own, flo"),
         ("trainer", 3, LATE, "The trainer compiled count after start-up on fork, warm"),
-        (
-            "trainer",
-            1,
-            LATE,
-            "The trainer compiled 1 times after start-up on stock, wa",
-        ),
+        ("trainer", 1, LATE, "The trainer compiled 1 times after start-up on stock"),
         ("server", 3, LATE, "The server compiled count after start-up on fork, warm"),
         ("server", 0, {"failed": 1, "error": "No."}, "on stock, cold; the first: No."),
     ],

@@ -4,11 +4,9 @@
 import asyncio
 import os
 import select
-from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, MagicMock, Mock
 
 import pytest
 
@@ -58,21 +56,11 @@ def test_a_server_and_its_engine_end_with_the_measurement(
 
 def fake_client(parts: int) -> Any:
     """A client whose requests get two tokens a part, as both kinds have them."""
-    logprobs = SimpleNamespace(tokens=["a", "b"], content=["a", "b"])
-    part = SimpleNamespace(choices=[SimpleNamespace(logprobs=logprobs)])
-    asked: list[Any] = []
-
-    async def stream() -> AsyncIterator[Any]:
-        for _ in range(parts):
-            yield part
-
-    async def create(**arguments: Any) -> Any:
-        asked.append(arguments)
-        return stream()
-
-    completions = SimpleNamespace(create=create)
-    chat = SimpleNamespace(completions=completions)
-    return SimpleNamespace(completions=completions, chat=chat, asked=asked)
+    logprobs = Mock(tokens=["a", "b"], content=["a", "b"])
+    stream = MagicMock()
+    stream.__aiter__.return_value = [Mock(choices=[Mock(logprobs=logprobs)])] * parts
+    completions = Mock(create=AsyncMock(return_value=stream))
+    return Mock(completions=completions, chat=Mock(completions=completions))
 
 
 @pytest.mark.parametrize(("wave", "kind"), [(0, "prompt"), (1, "messages")])
@@ -84,13 +72,14 @@ def test_each_token_of_a_request_is_timed(wave: int, kind: str) -> None:
     assert found["error"] is None
     assert len(found["times"]) == 10
     assert found["times"] == sorted(found["times"])
-    assert kind in fake.asked[0]
-    assert fake.asked[0]["logprobs"]
+    asked = fake.completions.create.call_args.kwargs
+    assert kind in asked
+    assert asked["logprobs"]
 
 
 def test_what_fails_or_lacks_logprobs_is_an_error() -> None:
     lacking = asyncio.run(client._send(fake_client(3), "a model", 0, 0))
-    failing = asyncio.run(client._send(SimpleNamespace(), "a model", 0, 0))
+    failing = asyncio.run(client._send(None, "a model", 0, 0))
 
     assert lacking["error"] == "6 tokens came with their logprobs, not 8."
     assert failing["error"].startswith("AttributeError: ")

@@ -2,6 +2,7 @@
 """Nobody's settings; and a copy of the miniature release, made once a session."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,13 +19,16 @@ def nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Miniature:
-    return Miniature.make(tmp_path_factory.mktemp("original"))
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("original")
+    Miniature.make(folder)
+    return folder
 
 
 @pytest.fixture
-def mini(original: Miniature, tmp_path: Path) -> Miniature:
-    return original.copy(tmp_path)
+def mini(original: Path, tmp_path: Path) -> Miniature:
+    shutil.copytree(original, tmp_path, dirs_exist_ok=True)
+    return Miniature(tmp_path)
 
 
 @pytest.fixture

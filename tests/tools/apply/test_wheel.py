@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A wheel with the change in it: nothing else changes, and pip takes it for its own."""
 
-import os
 import subprocess
 import sys
 import zipfile
@@ -104,22 +103,6 @@ def test_where_it_cannot_be_made_nothing_is_left(
     with pytest.raises(KeyboardInterrupt):
         wheel.weave_into(theirs, TAG, tmp_path / "dist", overlay)
     assert list((tmp_path / "dist").iterdir()) == []
-
-
-def test_it_runs_where_only_pip_is_installed_and_refuses_in_a_sentence(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "pip.py").touch()
-    program = [sys.executable, "-S", "-m", "tools.fork", "wheel", "--release", "0"]
-    env = {**os.environ, "FORK_LOCK_HOLDER": str(os.getpid())}
-    env["PYTHONPATH"] = str(tmp_path)
-    done = subprocess.run(
-        program, cwd=installed.ROOT, env=env, capture_output=True, text=True
-    )
-
-    assert done.returncode == 1
-    assert "\nreleases.toml describes only vLLM 0.10.2, " in done.stderr
-    assert "`make build RELEASE=0` offers an entry" in done.stderr
 
 
 def test_the_build_tag_names_our_commit_and_grows(tmp_path: Path) -> None:

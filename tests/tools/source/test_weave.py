@@ -60,6 +60,11 @@ def gather(body: str) -> str:
     return header + textwrap.indent(body, " " * 8)
 
 
+def amid(body: str) -> str:
+    """Return a sparse source with this amid the body of `Sampler.gather`."""
+    return gather(f"...\n{body}\n...")
+
+
 def changed(*pairs: Change) -> str:
     """Return upstream's module with each text, which is there once, replaced."""
     text = UPSTREAM
@@ -77,35 +82,35 @@ def case(ours: str, *changes: Change) -> tuple[str, tuple[Change, ...]]:
 OP = "@decorated(dynamic=True)\ndef op(x):\n"
 FITS = {
     "above an anchor and its comment": case(
-        gather("...\n# Why.\nmark(x)\n\nsecond = op(x)\n..."),
+        amid("# Why.\nmark(x)\n\nsecond = op(x)"),
         (COMMENT, f"            # Why.\n            mark(x)\n\n{COMMENT}"),
     ),
     "below an anchor": case(
-        gather("...\nthird = op(y)\nmark(\n    y\n)\n..."),
+        amid("third = op(y)\nmark(\n    y\n)"),
         (THIRD, f"{THIRD}            mark(\n                y\n            )\n"),
     ),
     "between two anchors": case(
-        gather("...\nsecond = op(x)\nmark(y)\nthird = op(y)\n..."),
+        amid("second = op(x)\nmark(y)\nthird = op(y)"),
         (THIRD, f"            mark(y)\n{THIRD}"),
     ),
     "two runs": case(
-        gather("...\nfirst = x.first()\nmark(x)\n...\nmark(y)\nthird = op(y)\n..."),
+        amid("first = x.first()\nmark(x)\n...\nmark(y)\nthird = op(y)"),
         (FIRST, f"{FIRST}        mark(x)\n"),
         (THIRD, f"            mark(y)\n{THIRD}"),
     ),
     "a statement replaced": case(
-        gather("...\n# Why.\n# instead of: first = x.first()\nfirst = 1\nmark(x)\n..."),
+        amid("# Why.\n# instead of: first = x.first()\nfirst = 1\nmark(x)"),
         (FIRST, "        # Why.\n        first = 1\n        mark(x)\n"),
     ),
     "the replaced is gone": case(
-        gather("...\n# Why.\n# instead of: mark(1)\nmark(x)\nfirst = x.first()\n..."),
+        amid("# Why.\n# instead of: mark(1)\nmark(x)\nfirst = x.first()"),
         (FIRST, f"        # Why.\n        mark(x)\n{FIRST}"),
     ),
     "upstream has both": case(
-        gather("...\n# instead of: third = op(y)\nfirst = x.first()\n..."), (THIRD, "")
+        amid("# instead of: third = op(y)\nfirst = x.first()"), (THIRD, "")
     ),
     "a string that is indented less": case(
-        gather("...\nSTRING\nfirst = x.first()\n...").replace("STRING", STRING),
+        amid("STRING\nfirst = x.first()").replace("STRING", STRING),
         (FIRST, f"        {STRING}\n{FIRST}"),
     ),
     "nothing, of a function that is there": case(gather("...")),
@@ -130,10 +135,7 @@ FITS = {
     "imports and assignments": case(
         "import time\nimport torch\nimport torch.nn as nn\nfrom a import b, c\n"
         "LIMIT = 3\nlog = logger(__name__)\nmore = log\n",
-        (
-            "import torch\n",
-            "import time\n\nimport torch\nimport torch.nn as nn\nTAIL",
-        ),
+        ("import torch\n", "import time\n\nimport torch\nimport torch.nn as nn\nTAIL"),
         ("TAIL", "from a import b, c\n\nlog = logger(__name__)\nmore = log\n"),
     ),
 }
@@ -188,42 +190,40 @@ def error(ours: str, message: str, *changes: Change) -> Error:
 
 ERRORS = [
     error(
-        gather("...\nmark(x)\n..."),
+        amid("mark(x)"),
         "our module.py: in `Sampler.gather`, `mark(x)` has no anchor left beside it; "
         "fit our sparse source to this release.",
     ),
     error(
-        gather("...\nmark(x)\nsecond = op(x)\n..."),
+        amid("mark(x)\nsecond = op(x)"),
         "in `Sampler.gather`, `second = op(x)` is there more than once",
         ("third = op(y)", "second = op(x)"),
     ),
     error(
-        gather("...\nsecond = op(x)\nmark(x)\n...\nfirst = x.first()\n..."),
+        amid("second = op(x)\nmark(x)\n...\nfirst = x.first()"),
         "upstream's module.py: in `Sampler.gather`, `first = x.first()` comes in",
     ),
     error(
-        gather("...\nwith x: y = 1\n...\nmark(x)\ny = 1\n..."),
+        amid("with x: y = 1\n...\nmark(x)\ny = 1"),
         "`y = 1` comes in another order",
         ("first =", "with x:\n            y = 1\n        first ="),
     ),
     error(
-        gather("...\nfirst = x.first()\nmark(x)\nsecond = op(x)\n..."),
+        amid("first = x.first()\nmark(x)\nsecond = op(x)"),
         "`second = op(x)` has other code before it",
     ),
     error(
-        gather("...\nmark(x)\nfirst = x.first()\n..."),
+        amid("mark(x)\nfirst = x.first()"),
         f"`mark(x)` {TORN} 20",
         ("first =", "a(); first ="),
     ),
     error(
-        gather("...\n# instead of: third = op(y)\nfirst = x.first()\n..."),
+        amid("# instead of: third = op(y)\nfirst = x.first()"),
         f"upstream's module.py: `third = op(y)` {TORN}",
         ("third = op(y)", "third = op(y); keep()"),
     ),
-    error(gather("...\nmark(x); second = op(x)\n..."), f"`mark(x)` {TORN}"),
-    error(
-        gather(f"...\n{STRING}\nsecond = op(x)\n..."), "or a string cannot be indented"
-    ),
+    error(amid("mark(x); second = op(x)"), f"`mark(x)` {TORN}"),
+    error(amid(f"{STRING}\nsecond = op(x)"), "or a string cannot be indented"),
     error(
         "class Sampler(Base):\n    def lost(*_: ...): ...\n",
         "in `Sampler.lost`, `def lost(*_: ...):` is gone from upstream's; fit our",
@@ -251,22 +251,20 @@ ERRORS = [
         ('"""Upstream\'s module."""', "a = 1"),
     ),
     error(
-        gather(
-            "...\n# instead of: second = op(x)\nif y:\n    1\n    second = op(x)\n..."
-        ),
+        amid("# instead of: second = op(x)\nif y:\n    1\n    second = op(x)"),
         "weaving our source twice would change it twice",
     ),
     error(gather("first = x.first()\n..."), f"`first = x.first()` {BOTH_ENDS}"),
     error(gather("...\nfirst = x.first()"), f"`first = x.first()` {BOTH_ENDS}"),
-    error(gather("...\nwith x:\n    ...\n..."), "`with x:` has a `...` inside"),
+    error(amid("with x:\n    ..."), "`with x:` has a `...` inside"),
     error("class Sampler(Base):\n    ...\n", f"in `Sampler`, `...` {NO_MEMBER}"),
     error("class Sampler(Base):\n    a = 1\n", f"in `Sampler`, `a = 1` {NO_MEMBER}"),
     error("if x:\n    def op(x): ...\n", f"`if x:` {NO_MEMBER}"),
-    error(gather("...\n# instead of:\nmark(x)\n..."), NOT_ONE),
-    error(gather("...\n# instead of: a b\nmark(x)\n..."), NOT_ONE),
+    error(amid("# instead of:\nmark(x)"), NOT_ONE),
+    error(amid("# instead of: a b\nmark(x)"), NOT_ONE),
     error("def op(x):\n    # instead of: a\n    return x\n", UNREAD),
     error("# instead of: a\nclass Sampler(Base):\n    'Words.'\n", UNREAD),
-    error(gather("...\n# instead of: a\n\nfirst = x.first()\n..."), UNREAD),
+    error(amid("# instead of: a\n\nfirst = x.first()"), UNREAD),
     error("def", "our module.py is not valid Python"),
     error("import a", "upstream's module.py is not valid Python", (UPSTREAM, "def")),
     error("import a", "upstream's module.py is empty", (UPSTREAM, "# A comment.\n")),

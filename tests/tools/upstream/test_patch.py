@@ -122,8 +122,7 @@ def test_without_the_releases_torch_the_patch_is_written_all_the_same(
 
 
 @pytest.mark.parametrize(
-    ("person", "said"),
-    [("", r"needs your name.*\n.*user\.name"), (PERSON, "refused")],
+    ("person", "said"), [("", r"needs your name.*\n.*user\.name"), (PERSON, "refused")]
 )
 def test_without_an_identity_or_where_a_check_fails_the_earlier_patch_stays(
     person: str, said: str, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
