@@ -96,35 +96,31 @@ def test_a_wheel_that_cannot_be_had_leaves_the_installation_as_it_was(
 def test_installs_once_and_anew_when_the_inputs_change_or_it_was_interrupted(
     mini: Miniature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[str] = []
-    with_wheel = mini.with_wheel()
-
-    def torch(release: Release, *options: str) -> None:
-        calls.extend(["install_torch", *options])
-        if release.torch == "interrupted":
-            raise KeyboardInterrupt
-
-    def requirements(release: Release, tree: Path, *options: str) -> None:
-        calls.extend(["install_requirements", *options])
+    release, installing = mini.with_wheel(), Mock()
 
     def editable(release: Release, tree: Path, wheel: Path) -> None:
-        calls.append("install_editable")
         assert (tree / "vllm/_C.abi3.so").read_bytes() == b"compiled"
         (tree / "vllm/_version.py").touch()
 
-    for it in (torch, requirements, editable):
-        monkeypatch.setattr(install, f"install_{it.__name__}", it)
-    once = ["install_torch", "install_requirements", "install_editable"]
-    again = [once[0], "--reinstall", once[1], "--reinstall", once[2]]
-    for version, expected in (("1", once), ("1", []), ("2", once)):
-        calls.clear()
-        build.make(replace(with_wheel, torch=version))
-        assert calls == expected
+    def steps(torch: str) -> list[str]:
+        installing.reset_mock()
+        build.make(replace(release, torch=torch))
+        return [
+            " ".join([name, *(it for it in words if isinstance(it, str))])
+            for name, words, _ in installing.mock_calls
+        ]
+
+    installing.editable.side_effect = editable
+    for it in ("torch", "requirements", "editable"):
+        monkeypatch.setattr(install, f"install_{it}", getattr(installing, it))
+    once = ["torch", "requirements", "editable"]
+    assert (steps("1"), steps("1"), steps("2")) == (once, [], once)
+    installing.torch.side_effect = KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
-        build.make(replace(with_wheel, torch="interrupted"))
-    calls.clear()
-    build.make(replace(with_wheel, torch="2"))
-    assert calls == again
+        steps("3")
+    installing.torch.side_effect = None
+    again = ["torch --reinstall", "requirements --reinstall", "editable"]
+    assert steps("2") == again
     assert (mini.trees.stock / "vllm/_C.abi3.so").samefile(
         mini.fork / "vllm/_C.abi3.so"
     )
