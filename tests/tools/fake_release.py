@@ -115,6 +115,7 @@ def write(folder: Path, files: dict[str, bytes]) -> None:
 
 def make_program(path: Path, script: str, mode: int = 0o755) -> None:
     """Write a program of one line of shell."""
+    path.parent.mkdir(exist_ok=True)
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(mode)
 

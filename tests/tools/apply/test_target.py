@@ -22,7 +22,6 @@ def environment(tmp_path: Path) -> Path:
     """A virtual environment whose Python is this one, with its packages hidden."""
     folder = tmp_path / "env"
     write(folder / SITE, FILES)
-    (folder / "bin").mkdir()
     start = f"PYTHONPATH=$PYTHONPATH:{folder / SITE} exec {sys.executable} -S"
     make_program(folder / "bin/python", f'{start} "$@"')
     return folder

@@ -10,7 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from fake_release import FILES, MODULE, VERSION, git, make_wheel
+from fake_release import FILES, MODULE, VERSION, git, make_wheel, write
 from tools.fork import ForkError
 from tools.fork.apply import installed, wheel
 from tools.fork.apply.installed import digest
@@ -109,8 +109,7 @@ def test_the_build_tag_names_our_commit_and_grows(tmp_path: Path) -> None:
     with pytest.raises(ForkError, match=r"make it in a git clone; git said:"):
         wheel.build_tag(tmp_path)
     git(tmp_path, "init", "--quiet")
-    (tmp_path / "vllm").mkdir()
-    (tmp_path / "vllm/a.py").touch()
+    write(tmp_path, {"vllm/a.py": b""})
     with pytest.raises(ForkError, match=r"commit first:\n\?\? vllm/"):
         wheel.build_tag(tmp_path)
     git(tmp_path, "add", ".")

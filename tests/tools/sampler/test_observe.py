@@ -3,6 +3,7 @@
 
 import sys
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -16,25 +17,15 @@ from tools.fork.sampler.observe import observe
 def test_an_error_is_named_with_or_without_words(
     error: Exception, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compiled = SimpleNamespace(
-        co_name="op",
-        co_filename="/vllm/build/fork/vllm/v1/b.py",
-        duration_us=None,
-        recompile_reason=None,
-        fail_type=None,
-    )
-    utils = SimpleNamespace(
-        clear_compilation_metrics=lambda: None,
-        get_compilation_metrics=lambda: [compiled],
-    )
+    unknown = dict.fromkeys(("duration_us", "recompile_reason", "fail_type"))
+    of_it = {"co_name": "op", "co_filename": "/vllm/build/fork/vllm/v1/b.py"}
+    compiled = SimpleNamespace(**of_it, **unknown)
+    utils = Mock(get_compilation_metrics=lambda: [compiled])
     # Without torch, which these tests do without.
     for name in ("torch", "torch._dynamo"):
-        monkeypatch.setitem(sys.modules, name, SimpleNamespace(utils=utils))
+        monkeypatch.setitem(sys.modules, name, Mock(utils=utils))
 
-    def fail() -> None:
-        raise error
-
-    found = observe(fail)
+    found = observe(Mock(side_effect=error))
     assert found["error"] == said
     (it,) = found["compilations"]
     assert (it["function"], it["file"], it["failed"]) == ("op", "vllm/v1/b.py", False)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from fake_release import write
 from tools.fork.sampler import stand_ins
 
-OP = """
+OP = b"""
 from vllm.platforms import current_platform
 from vllm.somewhere import Base, decorate
 
@@ -18,7 +19,7 @@ def decorated(): pass
 class Op(Base):
     device = current_platform.device_type
 """
-SAMPLER = """
+SAMPLER = b"""
 import contextlib
 import vllm.v1.sample.ops.topk_topp_sampler as sampling
 from vllm.v1.outputs import LogprobsTensors
@@ -29,7 +30,7 @@ def gather(first, second: is_there | None):
     with sync(first_only=True):
         return LogprobsTensors(first, None, selected_token_ranks=second)
 """
-PINNED = """
+PINNED = b"""
 from vllm.utils.torch_utils import PIN_MEMORY
 from vllm.utils.platform_utils import is_pin_memory_available
 import vllm.envs
@@ -38,11 +39,8 @@ import vllm.envs
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    ops = tmp_path / "vllm/v1/sample/ops"
-    ops.mkdir(parents=True)
-    (ops / "logprobs.py").write_text(OP)
-    (ops / "topk_topp_sampler.py").write_text(PINNED)
-    (ops.parent / "sampler.py").write_text(SAMPLER)
+    files = {"ops/logprobs.py": OP, "ops/topk_topp_sampler.py": PINNED}
+    write(tmp_path / "vllm/v1/sample", {**files, "sampler.py": SAMPLER})
     return tmp_path
 
 

@@ -228,9 +228,7 @@ ERRORS = [
         "class Sampler(Base):\n    def lost(*_: ...): ...\n",
         "in `Sampler.lost`, `def lost(*_: ...):` is gone from upstream's; fit our",
     ),
-    error(
-        "class Lost:\n    def lost(*_: ...): ...\n", "in `Lost`, `class Lost:` is gone"
-    ),
+    error("class Lost:\n    def a(*_: ...): ...", "in `Lost`, `class Lost:` is gone"),
     error(
         "def op(): pass",
         "in `op`, `@decorated(dynamic=True)` defines it more than once",
@@ -240,9 +238,7 @@ ERRORS = [
     error("def torch(): pass", KIND),
     error("def LIMIT(): pass", f"`LIMIT = 3` {KIND}"),
     error("def op(x): pass", KIND, ("def op", "async def op")),
-    error(
-        "from c import torch", "`import torch` clashes with our `from c import torch`"
-    ),
+    error("from c import torch", "`import torch` clashes with our `from c impo"),
     error("LIMIT = 4", "`LIMIT = 3` clashes with our `LIMIT = 4`"),
     error(
         "from __future__ import annotations",
