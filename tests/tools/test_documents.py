@@ -82,9 +82,6 @@ def test_a_picture_is_tied_to_its_figures(change: str, root: Path) -> None:
 
 
 def test_figures_have_a_line_for_each_result(root: Path) -> None:
-    text = (root / "docs/figures/waits.json").read_text()
+    lines = (root / "docs/figures/waits.json").read_text().splitlines()
 
-    assert (
-        text
-        == '{\n"unit": "s",\n"results": [\n{"s": 1},\n{"s": 2.5},\n{"s": 3}\n]\n}\n'
-    )
+    assert lines[2:-2] == ['"results": [', '{"s": 1},', '{"s": 2.5},', '{"s": 3}']

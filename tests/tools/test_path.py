@@ -47,8 +47,7 @@ def test_before_compiling_for_a_cpu_setup_py_asks_for_torchs_cpu_build(
     mini: Miniature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.environ["VLLM_TARGET_DEVICE"] = "cpu"
-    version = SimpleNamespace(cuda="12.8")
-    torch = SimpleNamespace(version=version, __version__="2.10.0")
+    torch = SimpleNamespace(version=Mock(cuda="12.8"), __version__="2.10.0")
     monkeypatch.setitem(sys.modules, "torch", torch)
 
     said = r"CPU build, but this is torch 2\.10\.0 for CUDA 12\.8.*g\+\+ 12\.3.*oneDNN"
@@ -121,6 +120,5 @@ def test_installs_once_and_anew_when_the_inputs_change_or_it_was_interrupted(
     installing.torch.side_effect = None
     again = ["torch --reinstall", "requirements --reinstall", "editable"]
     assert steps("2") == again
-    assert (mini.trees.stock / "vllm/_C.abi3.so").samefile(
-        mini.fork / "vllm/_C.abi3.so"
-    )
+    built = mini.fork / "vllm/_C.abi3.so"
+    assert built.samefile(mini.trees.stock / "vllm/_C.abi3.so")

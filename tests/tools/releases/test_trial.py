@@ -25,9 +25,7 @@ def test_a_release_that_the_change_fits(tmp_path: Path) -> None:
     }
     text = render(trial.result(RELEASE, FITS, found, tmp_path))
     assert "| **recompiles** | ok | **crashes** | 19 + 8 |" in text
-    assert (
-        "| 0 compilations, 1 ahead | 4 passed, 1 skipped | not run | not run |" in text
-    )
+    assert "| 0 compilations, 1 ahead | 4 passed, 1 skipped | not run | not" in text
 
     demo = {"tree": "1", "variants": {it: {"steps": []} for it in ("stock", "fork")}}
     test = {"tree": "1", "commits": [{"outcomes": "9"}, {"outcomes": "49 passed"}]}
@@ -42,10 +40,8 @@ def test_a_release_that_it_does_not_fit_or_that_fails(tmp_path: Path) -> None:
     text = render(trial.result(RELEASE, MISFIT, found, tmp_path))
     assert "- 9.9.9: vllm: it is gone." in text
 
-    found |= {
-        "fork": side(1, 0, 0, 0, 0, error="TypeError: no hint. Dynamo"),
-        "test": {},
-    }
+    failing = side(1, 0, 0, 0, 0, error="TypeError: no hint. Dynamo")
+    found |= {"fork": failing, "test": {}}
     text = render(trial.result(RELEASE, FITS, found, tmp_path))
     assert "| **fails** |" in text
     assert "- 9.9.9: TypeError: no hint." in text

@@ -54,6 +54,7 @@ def last(ALL):
 FIRST = SOURCE[SOURCE.index(b"# Why.") : SOURCE.index(b"class")]
 ONE = SOURCE[SOURCE.index(b"# Of one.") : SOURCE.index(b"\n\n# Why.")]
 ALL = SOURCE[SOURCE.index(b"# Of all.") : SOURCE.index(b"# Of one.")]
+ALL_BELOW = ["Sampler.other", "Sampler.sample", "last"]
 REST = SOURCE[SOURCE.index(b"class") :]
 SAMPLE = REST[REST.index(b"    @property") : REST.index(b"    def other")]
 
@@ -70,11 +71,7 @@ def left(work: Callable[[Source, Set[str]], None], code: bytes, *without: str) -
         (cut, ["first"], [FIRST, ONE, b", c\nfrom d import d"]),
         (drop, ["first", "c", "no such name"], [FIRST, b", c"]),
         (cut, ["Sampler.sample"], [SAMPLE]),
-        (
-            cut,
-            ["Sampler.other", "Sampler.sample", "last"],
-            [b"\n\n" + REST, ALL, b"import time\n\n", b"b, "],
-        ),
+        (cut, ALL_BELOW, [b"\n\n" + REST, ALL, b"import time\n\n", b"b, "]),
     ],
 )
 def test_what_only_they_used_goes_with_definitions(

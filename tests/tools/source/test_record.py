@@ -4,6 +4,7 @@
 import subprocess
 from pathlib import Path
 
+from fake_release import write
 from tools.fork.release import described
 from tools.fork.source import record
 
@@ -12,9 +13,8 @@ PINNED = described(None).version
 
 def test_a_release_is_written_anew_and_the_others_are_kept(tmp_path: Path) -> None:
     file = tmp_path / "woven.sha256"
-    record.write(
-        {"0.33.0": {"b": b"1"}, PINNED: {"c": b""}, "8.8.8": {"a": b"1"}}, file
-    )
+    before = {"0.33.0": {"b": b"1"}, PINNED: {"c": b""}, "8.8.8": {"a": b"1"}}
+    record.write(before, file)
     assert record.differing("8.8.8", {"a": b"1"}, file) == []
 
     record.write({PINNED: {"b": b"1", "a": b"2"}}, file)
@@ -22,9 +22,7 @@ def test_a_release_is_written_anew_and_the_others_are_kept(tmp_path: Path) -> No
     lines = file.read_text().splitlines()
     paths = [f"{PINNED}/a", f"{PINNED}/b", "0.33.0/b"]
     assert [it.split("  ")[1] for it in lines] == paths
-    for path, content in zip(paths, (b"2", b"1", b"1"), strict=True):
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_bytes(content)
+    write(tmp_path, dict(zip(paths, (b"2", b"1", b"1"), strict=True)))
     check = ["sha256sum", "--check", "--quiet", str(file)]
     subprocess.run(check, cwd=tmp_path, check=True)
 

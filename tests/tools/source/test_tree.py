@@ -223,9 +223,8 @@ def test_a_ports_test_is_added_to_upstreams_or_ours_goes_as_it_is(
     assert found[TEST] == expected
     assert woven(overlay, {**files, **found}.get) == {}
     if theirs == THEIRS:
-        with pytest.raises(
-            ForkError, match=r"test_new\.py: .*`test_theirs`, .* is gone"
-        ):
+        gone = r"test_new\.py: .*`test_theirs`, .* is gone"
+        with pytest.raises(ForkError, match=gone):
             woven(overlay, {**files, TEST: b"import b\n"}.get)
 
 

@@ -79,10 +79,8 @@ def test_a_commit_passes_its_test_and_nothing_of_it_can_be_spared(
         return {"a.py::test[1]": ended}
 
     monkeypatch.setattr(module.run_pytest, "run", run)
-    mark = "mark(logprobs, 0) (line 13)"
-    for commit, name, part in zip(
-        commits, tree.SUBJECTS, (mark, "return (line 20)"), strict=True
-    ):
+    parts = "mark(logprobs, 0) (line 13)", "return (line 20)"
+    for commit, name, part in zip(commits, tree.SUBJECTS, parts, strict=True):
         if said:
             with pytest.raises(ForkError, match="where it must not"):
                 module.check(mini.trees, commit)

@@ -88,14 +88,15 @@ def test_nothing_compared_is_an_error(
         upstream_tests.run(trees, tmp_path / "report")
 
 
+PASSES = "def test_a(): pass"
+ABORTED = "was ended by signal 6"
+
+
 @pytest.mark.parametrize(
     ("text", "patience", "said", "endings"),
     [
-        (
-            "def test_a(): pass\ndef test_b(): os.abort()",
-            *(60, "was ended by signal 6", ["passed", "error"]),
-        ),
-        ("os.abort()", 60, "was ended by signal 6", ["error"]),
+        (f"{PASSES}\ndef test_b(): os.abort()", 60, ABORTED, ["passed", "error"]),
+        ("os.abort()", 60, ABORTED, ["error"]),
         # At the test, or before it on a busy machine.
         ("def test_a(): time.sleep(99)", 1, "did not end within 1 s", ["error"]),
     ],
