@@ -139,10 +139,8 @@ def make_wheel(folder: Path, name: str, version: str, files: dict[str, bytes]) -
 
 def side(ahead: int, *compiled: int, error: str | None = None) -> Any:
     """Return what was measured on one side, where the last call raises ``error``."""
-    counts = (ahead, *compiled)
-    steps: list[Any] = [
-        {"compiled": it, "seconds": 1.25, "error": None} for it in counts
-    ]
+    step = {"seconds": 1.25, "error": None}
+    steps: list[Any] = [{**step, "compiled": it} for it in (ahead, *compiled)]
     steps[-1]["error"] = error
     return {"torch": "2+cpu", "device": "CPU", "ahead": steps[0], "calls": steps[1:]}
 

@@ -45,14 +45,9 @@ HEADERS = (
     "@call(\n    0,\n)\ndef f(a):\n    '''Words.\n\n    # No comment.'''\n",
 )
 # After `make build`, the modules that we weave into are among them.
-REAL = [
-    it.read_bytes()
-    for it in (
-        Path(textwrap.__file__),
-        *sorted(ROOT.glob("build/*/stock/vllm/v1/sample/**/*.py")),
-    )
-    if b"def " in it.read_bytes()
-]
+SAMPLING = sorted(ROOT.glob("build/*/stock/vllm/v1/sample/**/*.py"))
+FILES = (it.read_bytes() for it in (Path(textwrap.__file__), *SAMPLING))
+REAL = [it for it in FILES if b"def " in it]
 same_examples_in_every_run = settings(derandomize=True, deadline=None, max_examples=150)
 
 
