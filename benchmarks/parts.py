@@ -31,12 +31,9 @@ class File:
 
 
 def plan(part: str, quick: bool, scratch: Path) -> Iterator[File]:
-    """Yield the files of a part.
+    """Yield the files of a part; quick ones have the counts, and nothing is served.
 
-    Args:
-        part: One of PARTS.
-        quick: Whether to do only what shows that all is well, without what is served.
-        scratch: An empty folder, for the caches of compilers and what else is made.
+    ``scratch`` is an empty folder, for the caches of compilers and what else is made.
     """
     if part in ("cpu", "cuda"):
         for kind, module in {"compilations": compilations, "steady": steady}.items():

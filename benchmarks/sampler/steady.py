@@ -51,12 +51,7 @@ def main(
     seconds: float,
     device: str,
 ) -> Iterator[Json]:
-    """Time one level at every batch, for about so many seconds each.
-
-    Yields:
-        One result: the level, the vocabulary, the rows, and as ``points`` per batch
-        what `summarise` returns.
-    """
+    """Time one level at every batch, for about so many seconds each: one result."""
     import torch
 
     points = []

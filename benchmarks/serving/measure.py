@@ -22,17 +22,10 @@ _METRICS = re.compile(r'^V.*?\] (\{"compilation_metrics".*)$', re.M)
 
 
 def measure(what: str, variant: str, cache: str, scratch: Path) -> list[Json]:
-    """Measure the trainer or the server with one cache.
+    """Measure the ``trainer`` or the ``server`` with one cache; return one result.
 
-    Args:
-        what: ``trainer`` or ``server``.
-        variant: One of SERVED.
-        cache: ``cold``, or ``warm``, after cold with the same scratch folder.
-        scratch: Where the model and what is compiled are kept.
-
-    Returns:
-        One result: the variant, the cache, what `benchmarks.serving.trainer` or
-        `benchmarks.serving.server` has measured, and the ``compilations``.
+    A cache is ``cold``, or ``warm``, after cold with the same ``scratch``, which also
+    keeps the model.
     """
     existing(VENV / "bin/vllm")
     tree, model = folder(variant), scratch / "model"
@@ -51,15 +44,10 @@ def measure(what: str, variant: str, cache: str, scratch: Path) -> list[Json]:
 def compiled(trace: Path, up: float, starts: list[float]) -> list[Json]:
     """Return what of the sampling step was compiled after start-up, in order.
 
-    Args:
-        trace: What TORCH_TRACE named; each process writes a file into it.
-        up: When start-up had ended, in seconds since the epoch.
-        starts: When each step or wave of requests began, likewise.
-
-    Returns:
-        Of each the ``function``, the ``seconds``, the ``reason``, None for a first
-        compilation, and the ``place``: the step or wave during or after which it came,
-        counted from 1; 0 is before the first.
+    Each process writes a file into the folder ``trace``. Start-up had ended ``up``
+    seconds after the epoch, and ``starts`` says when each step or wave of requests
+    began. The ``place`` of a compilation is the step or wave during or after which it
+    came, counted from 1; 0 is before the first.
     """
     found = []
     for file in trace.iterdir():

@@ -16,18 +16,14 @@ _STOPS = 10  # one token in so many stops, so that completions end one by one
 
 
 def main(folder: str) -> Iterator[Json]:
-    """Train for some steps, the weights synchronised with vLLM's in each.
+    """Train for some steps, the weights synchronised with vLLM's in each: one result.
+
+    ``up`` and ``starts``, of each step, are in seconds since the epoch; ``started`` is
+    how many seconds the trainer took to be there, its engine included.
 
     Args:
         folder: The model, a Llama with float16 weights: on a CPU vLLM repacks other
             types as it loads them, and then takes no new ones.
-
-    Yields:
-        ``trl``, its version; ``started``, the seconds until the trainer was there, its
-        engine included; of each of the ``steps`` its ``seconds``, the ``rewards`` and
-        the ``lengths`` in tokens of its completions, its ``loss`` and its
-        ``grad_norm``; and, in seconds since the epoch, when the trainer was ``up`` and
-        when each step ``starts``.
     """
     start = time.time()
     import transformers

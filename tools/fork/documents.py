@@ -65,11 +65,10 @@ def tie(figures: Path) -> dict[str, str]:
 
 
 def update(root: Path = ROOT) -> Iterator[str]:
-    """Write anew each document that differs from its figures.
+    """Write anew each document that differs from its figures, and say so.
 
-    Yields:
-        A sentence for each of them, each document whose figures are not there, each
-        template that no document uses, and each picture of other figures.
+    Documents without their figures, unused templates and pictures of other figures are
+    said too.
     """
     import jinja2
     from PIL import Image

@@ -27,12 +27,9 @@ def run(
 
     Each of ``models`` is what the model is, as QWEN, and groups of requests, one after
     the other: per request what to tell SamplingParams, and in ``arrives``, if it does
-    not come with its group, after how many of the engine's steps it does. What vLLM
-    prints goes into the folder ``logs``.
-
-    Returns:
-        Per model, as `tools.fork.engine.process` has them, how it was ``loaded``, and
-        as ``steps`` its groups.
+    not come with its group, after how many of the engine's steps it does. Of each is
+    returned, as `tools.fork.engine.process` has it, how it was ``loaded``, and as
+    ``steps`` its groups.
     """
     runs: list[Json] = []
     results = child.call(

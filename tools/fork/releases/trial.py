@@ -36,10 +36,7 @@ def run() -> None:
 def result(release: Release, woven: Woven, found: Json, reports: Path) -> Json:
     """Return what was found of a release, as templates/releases.md.jinja shows it.
 
-    Returns:
-        Also what happened on ``stock`` in each call but the first; on the ``fork``, the
-        compilations ``waiting`` and ``ahead``; and what `make test` and `make demo`
-        last reported of that tree, as ``tested`` and ``shown``.
+    ``tested`` and ``shown`` are what `make test` and `make demo` last reported of it.
     """
     test, demo = (read_report(reports, name, woven.name) for name in ("test", "demo"))
     shown = {name: it["steps"] for name, it in demo.get("variants", {}).items()}

@@ -31,10 +31,8 @@ def measure(
 
     There is no ``fork`` where the change does not fit. What was measured of a ``tree``,
     git's name for the content of the fork or else of stock, is not measured again.
-
-    Returns:
-        What is in the report: the ``tree``; ``by`` which code of ours; and as
-        ``stock``, ``fork`` and ``test`` what `tools.fork.sampler.probe` yields.
+    The report has the ``tree``; ``by`` which code of ours; and as ``stock``, ``fork``
+    and ``test`` what `tools.fork.sampler.probe` yields.
 
     Raises:
         ForkError: The torch cannot be had, or a sampler not be run.

@@ -6,7 +6,6 @@ The test must fail on what was there before, and without any one statement of ou
 
 import ast
 import os
-import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,9 +36,7 @@ _SETTINGS = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_VEC_ISA_OK": "1"}
 def check(trees: Trees, commit: str) -> Json:
     """Run the upstream test of one commit, on it and without parts of it.
 
-    Returns:
-        The commit's ``subject`` and ``tree``, the ``outcomes`` of its tests in words,
-        and in ``failed_without``, by what was taken out, the tests that failed.
+    In the result ``failed_without`` has, by what was taken out, the tests that failed.
     """
     ours = touched_files(trees.fork, f"{commit}~", commit)
     with_it = {name: it for name, it in ours.items() if "tests/" not in name}
@@ -52,15 +49,15 @@ def check(trees: Trees, commit: str) -> Json:
     for folder in folders:
         make_worktree(trees.fork, folder, commit)
         share_built_files(trees.fork, folder)
-    free, worker = iter(folders), threading.local()
-
-    def begin() -> None:
-        worker.folder = next(free)
 
     def run(statement: str) -> Outcomes:
-        return _results(worker.folder, without[statement], statement)
+        folder = folders.pop()  # there are as many as workers
+        try:
+            return _results(folder, without[statement], statement)
+        finally:
+            folders.append(folder)
 
-    with ThreadPoolExecutor(_WORKERS, initializer=begin) as pool:
+    with ThreadPoolExecutor(_WORKERS) as pool:
         results = dict(zip(without, pool.map(run, without), strict=True))
     if not all(_as_it_must(*it) for it in results.items()):
         raise ForkError("The upstream test passes or fails where it must not.")
@@ -75,11 +72,9 @@ def check(trees: Trees, commit: str) -> Json:
 
 
 def mutants(woven: bytes, upstream: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield the woven file without one of our statements or decorators each.
+    """Yield each of our statements and decorators, and the file with ``pass`` for it.
 
-    Yields:
-        What is taken out, on one line, and the file with a ``pass`` for it. Whether an
-        import is needed, a linter says.
+    Whether an import is needed, a linter says.
     """
     theirs = {ast.dump(part) for part in _parts(upstream)}
     lines = woven.splitlines(keepends=True)

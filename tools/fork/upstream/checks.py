@@ -24,12 +24,9 @@ Json = dict[str, Any]
 
 
 def check(tree: Path, files: Sequence[str]) -> list[str]:
-    """Run upstream's hooks on files of a tree, which is a worktree of git's.
+    """Run upstream's hooks on files of a worktree, and return a line for each.
 
     The configuration that is derived from upstream's is written beside the tree.
-
-    Returns:
-        What pre-commit says of each hook that looked at a file.
     """
     import yaml
 

@@ -35,14 +35,8 @@ _NO_IDENTITY = (
 def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Path]:
     """Write each commit as a patch into ``target``, and a description of it.
 
-    What is in ``reports`` is told of those commits that it was measured of.
-
-    Returns:
-        The files, in order.
-
-    Raises:
-        ForkError: git knows no identity of the user's, a check of upstream's fails, or
-            ``target`` cannot be written. Then earlier patches are left as they were.
+    What is in ``reports`` is told of those commits that it was measured of. Whatever
+    fails, earlier patches are left as they were.
     """
     name, email = identity(ROOT)
     messages = description.messages(trees.stock)
