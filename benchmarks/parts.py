@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks import Json, expected
+from benchmarks import expected
 from benchmarks.sampler import compilations, steady
 from benchmarks.serving.measure import measure
 from benchmarks.variants import LOGS, SERVED
 from tools.fork import child, documents, machine
+from tools.fork.child import Json
 from tools.fork.program import step
 
 # The trainer first, to fail early: TRL comes from the package index.

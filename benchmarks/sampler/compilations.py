@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import Json
 from benchmarks.variants import OP, VARIANTS, calls, draw, folder
+from tools.fork.child import Json
 from tools.fork.sampler import stand_ins
 from tools.fork.sampler.observe import construct, forget, observe
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from benchmarks import Json
 from benchmarks.variants import VARIANTS, calls, draw, folder
+from tools.fork.child import Json
 from tools.fork.sampler import stand_ins
 from tools.fork.sampler.observe import construct
 

@@ -6,11 +6,11 @@ import re
 import tempfile
 from pathlib import Path
 
-from benchmarks import Json
 from benchmarks.sampler.compilations import kept
 from benchmarks.serving import server, trainer
 from benchmarks.variants import existing, folder
 from tools.fork.bootstrap import VENV
+from tools.fork.child import Json
 from tools.fork.engine.generate import SAMPLING, settings
 from tools.fork.sampler.observe import record
 from tools.fork.testing import hub

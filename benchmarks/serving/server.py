@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import Json
 from benchmarks.variants import LOGS
 from tools.fork import ForkError, child
 from tools.fork.bootstrap import ROOT, VENV
+from tools.fork.child import Json
 from tools.fork.program import for_programs
 
 _NAME = "small-llama"

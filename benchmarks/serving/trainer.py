@@ -6,10 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import Json
 from benchmarks.variants import LOGS
 from tools.fork import child
 from tools.fork.bootstrap import ROOT, VENV
+from tools.fork.child import Json
 from tools.fork.program import Word, uv
 
 TRL = "1.6.0"

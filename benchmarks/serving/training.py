@@ -3,10 +3,10 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from benchmarks import Json
+from tools.fork.child import Json
 
 _STEPS = 12
 _GROUP = 8  # completions of a step
@@ -30,21 +30,20 @@ def main(folder: str) -> Iterator[Json]:
     import trl
 
     vocabulary = transformers.AutoConfig.from_pretrained(folder).vocab_size
-    done: list[Json] = []
-    starts: list[float] = []
+    notes = _notes()
     with tempfile.TemporaryDirectory() as output:
         trainer = trl.GRPOTrainer(
             folder,
-            _reward(done),
+            notes.reward,
             args=trl.GRPOConfig(output, **_options(vocabulary)),
             # TRL takes any sequence, and a list needs no package of its own.
             train_dataset=[{"prompt": it} for it in _PROMPTS * _STEPS],
-            callbacks=[_notes(done, starts)],
+            callbacks=[notes],
         )
         up = time.time()
         trainer.train()
     started = {"trl": trl.__version__, "started": round(up - start, 1)}
-    yield {**started, "steps": done, "up": up, "starts": starts}
+    yield {**started, "steps": notes.steps, "up": up, "starts": notes.starts}
 
 
 def _options(vocabulary: int) -> Json:
@@ -71,32 +70,32 @@ def _options(vocabulary: int) -> Json:
     }
 
 
-def _reward(done: list[Json]) -> Callable[..., list[float]]:
-    """Return a reward that differs within a group, and notes what it was given."""
-
-    def reward(completion_ids: list[list[int]], **_: Any) -> list[float]:
-        rewards = [len(set(it)) / _LONGEST + len(it) % 3 for it in completion_ids]
-        done[-1] |= {"rewards": rewards, "lengths": [*map(len, completion_ids)]}
-        return rewards
-
-    return reward
-
-
-def _notes(done: list[Json], starts: list[float]) -> Any:
-    """Return a callback that adds each step to ``done``, and when it ``starts``."""
+def _notes() -> Any:
+    """Return a callback that notes each of the ``steps``, and when it ``starts``."""
     from transformers import TrainerCallback
 
     class Notes(TrainerCallback):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.steps: list[Json] = []
+            self.starts: list[float] = []
+
+        def reward(self, completion_ids: list[list[int]], **_: Any) -> list[float]:
+            """Return rewards that differ within a group."""
+            rewards = [len(set(it)) / _LONGEST + len(it) % 3 for it in completion_ids]
+            lengths = [len(it) for it in completion_ids]
+            self.steps[-1] |= {"rewards": rewards, "lengths": lengths}
+            return rewards
+
         def on_step_begin(self, *_: Any, **__: Any) -> None:
-            starts.append(time.time())
-            done.append({})
+            self.starts.append(time.time())
+            self.steps.append({})
             self.start = time.perf_counter()
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            done[-1]["seconds"] = round(time.perf_counter() - self.start, 4)
+            self.steps[-1]["seconds"] = round(time.perf_counter() - self.start, 4)
 
         def on_log(self, *_: Any, logs: Json, **__: Any) -> None:
             if "loss" in logs:
-                done[-1] |= {name: logs[name] for name in ("loss", "grad_norm")}
+                self.steps[-1] |= {name: logs[name] for name in ("loss", "grad_norm")}
 
     return Notes()

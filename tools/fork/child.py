@@ -20,6 +20,8 @@ from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
 from tools.fork.program import Word, for_programs
 
+Json = dict[str, Any]
+
 
 def call(
     python: Sequence[Word],

@@ -5,10 +5,10 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from tools.fork import machine
 from tools.fork.bootstrap import ROOT
+from tools.fork.child import Json
 from tools.fork.engine import generate, picture
 from tools.fork.engine.generate import of_sampling, told
 from tools.fork.release import Release
@@ -20,8 +20,6 @@ _REQUEST = {"temperature": 1.0, "logprobs": 5, "max_tokens": 4, "ignore_eos": Tr
 _GREEDY = {**_REQUEST, "temperature": 0.0}
 # Drawn and greedy tokens, each batch of requests once the one before has ended.
 GROUPS = [*([_REQUEST] * batch for batch in BATCHES), [_GREEDY] * max(BATCHES)]
-
-Json = dict[str, Any]
 
 
 def run(release: Release, trees: Trees, report: Path) -> int:

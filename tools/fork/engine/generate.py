@@ -3,14 +3,12 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from tools.fork import child
 from tools.fork.bootstrap import VENV
+from tools.fork.child import Json
 
 SAMPLING = "vllm/v1/sample/"
-
-Json = dict[str, Any]
 
 # A model's vocabulary, and what to tell vLLM's LLM: all else is vLLM's default.
 QWEN: Json = {"vocabulary": 151936, "dtype": "float32"}

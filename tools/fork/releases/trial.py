@@ -2,18 +2,16 @@
 """Try the change on each release that releases.toml describes."""
 
 from pathlib import Path
-from typing import Any
 
 from tools.fork import documents, machine
 from tools.fork.bootstrap import ROOT
+from tools.fork.child import Json
 from tools.fork.engine.generate import of_sampling
 from tools.fork.model_runner import on_v1
 from tools.fork.program import step
 from tools.fork.release import Release, all_described, read_report, report_folder
 from tools.fork.releases.woven import Woven, weave
 from tools.fork.sampler import measure
-
-Json = dict[str, Any]
 
 
 def run() -> None:

@@ -6,10 +6,10 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from tools.fork import child
 from tools.fork.bootstrap import VENV
+from tools.fork.child import Json
 from tools.fork.program import Word
 from tools.fork.release import Release, read_report
 from tools.fork.sampler import observe, probe, stand_ins
@@ -20,8 +20,6 @@ CALLS = ((2, 151936), (1, 151936), (8, 151936), (0, 151936))
 STEPS = ("ahead", *(f"batch {batch}" for batch, _ in CALLS))
 # What measures, and decides what comes out.
 _TOOLS = (stand_ins.__file__, observe.__file__, probe.__file__)
-
-Json = dict[str, Any]
 
 
 def measure(

@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from tools.fork import UPSTREAM_TEST, ForkError
+from tools.fork.child import Json
 from tools.fork.outcomes import Outcomes, counts
 from tools.fork.source.tree import (
     Trees,
@@ -23,8 +23,6 @@ from tools.fork.source.tree import (
     tree_name,
 )
 from tools.fork.testing import run_pytest
-
-Json = dict[str, Any]
 
 _NOTHING, _EVERYTHING = "nothing", "all of it"
 _WORKERS = min(4, len(os.sched_getaffinity(0)))

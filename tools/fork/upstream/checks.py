@@ -5,10 +5,10 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import VENV
+from tools.fork.child import Json
 from tools.fork.program import Word, for_programs
 from tools.fork.settings import GIT, packages
 
@@ -19,8 +19,6 @@ _HOOKS = {
     "ruff-format": "ruff format --force-exclude",
     "typos": "typos",
 }
-
-Json = dict[str, Any]
 
 
 def check(tree: Path, files: Sequence[str]) -> list[str]:

@@ -4,10 +4,10 @@
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
+from tools.fork.child import Json
 from tools.fork.program import run, step
 from tools.fork.release import Release
 from tools.fork.sampler import measure
@@ -21,8 +21,6 @@ from tools.fork.source.tree import (
     tree_name,
 )
 from tools.fork.upstream import checks, description
-
-Json = dict[str, Any]
 
 _NO_IDENTITY = (
     "A patch needs your name, to be signed off; set it and run again:\n"
