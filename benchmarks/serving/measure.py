@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.sampler.compilations import kept
-from benchmarks.serving import server, trainer
+from benchmarks.serving import server, training
 from benchmarks.variants import existing, folder
 from tools.fork.bootstrap import VENV
 from tools.fork.child import Json
@@ -33,7 +33,7 @@ def measure(what: str, variant: str, cache: str, scratch: Path) -> list[Json]:
         texts = sorted(folder("stock").glob(_TEXTS))
         model.mkdir()
         hub.make_model(model, "llama", [it.read_text() for it in texts])
-    run = {"trainer": trainer.run, "server": server.run}[what]
+    run = {"trainer": training.run, "server": server.run}[what]
     with tempfile.TemporaryDirectory(dir=scratch) as trace:
         env = settings(tree, scratch / f"{what}-{variant}") | {"TORCH_TRACE": trace}
         found = run(model, env)

@@ -1,18 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train a small model with TRL's GRPOTrainer, and note what each step cost."""
 
+import json
+import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from benchmarks.variants import LOGS
+from tools.fork import child
+from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.child import Json
+from tools.fork.program import Word, uv
 
+TRL = "1.6.0"
 _STEPS = 12
 _GROUP = 8  # completions of a step
 _LONGEST = 32  # tokens of a completion
 _PROMPTS = ("Once upon a time", "The engine is", "How to install", "A list of models")
 _STOPS = 10  # one token in so many stops, so that completions end one by one
+
+
+def run(model: Path, env: dict[str, str]) -> Json:
+    """Train a model, in a process that has TRL beside it; return what `main` yields."""
+    env = {
+        **env,
+        "PYTHONPATH": os.pathsep.join([env["PYTHONPATH"], str(_packages())]),
+        # As colocated engines run: all is compiled in the trainer's process.
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    }
+    asked, log = {"folder": str(model)}, LOGS / "trainer.log"
+    (found,) = child.call([sys.executable], __name__, asked, env, log)
+    return dict(found)
 
 
 def main(folder: str) -> Iterator[Json]:
@@ -99,3 +121,20 @@ def _notes() -> Any:
                 self.steps[-1] |= {name: logs[name] for name in ("loss", "grad_norm")}
 
     return Notes()
+
+
+def _packages() -> Path:
+    """Return a folder with TRL, and what it needs beyond the virtual environment.
+
+    All that the environment has is left out: TRL would bring a torch of its own, which
+    is large, and the extensions of vLLM do not fit another.
+    """
+    target = ROOT / "build" / f"trl-{TRL}-{sys.implementation.cache_tag}"
+    python: list[Word] = ["-p", VENV / "bin/python"]
+    failure = f"TRL {TRL} could not be installed; uv said:"
+    listed = uv(failure, "pip", "list", "--format=json", *python)
+    excludes = ROOT / "build/trl-excludes.txt"
+    excludes.write_text("\n".join(it["name"] for it in json.loads(listed)))
+    options: list[Word] = ["--target", target, "--excludes", excludes]
+    uv(failure, "pip", "install", *python, *options, f"trl=={TRL}")
+    return target

@@ -2,6 +2,7 @@
 """Measure the sampler of a release, stock beside fork: torch is all that it takes."""
 
 import hashlib
+import inspect
 import json
 import sys
 from collections.abc import Iterator
@@ -18,8 +19,6 @@ from tools.fork.settings import packages
 # Batch and vocabulary of the calls, in this order.
 CALLS = ((2, 151936), (1, 151936), (8, 151936), (0, 151936))
 STEPS = ("ahead", *(f"batch {batch}" for batch, _ in CALLS))
-# What measures, and decides what comes out.
-_TOOLS = (stand_ins.__file__, observe.__file__, probe.__file__)
 
 
 def measure(
@@ -37,8 +36,8 @@ def measure(
     """
     there = read_report(reports, "sampler", tree)
     by = hashlib.sha256(f"{release.torch} {CALLS}".encode())
-    for tool in _TOOLS:
-        by.update(Path(tool).read_bytes())
+    for tool in (stand_ins, observe, probe):
+        by.update(inspect.getsource(tool).encode())
     if there.get("by") == by.hexdigest():
         return there
     found: Json = {"tree": tree, "by": by.hexdigest()}
@@ -57,11 +56,10 @@ def _ask(torch: str, asked: Json, reports: Path) -> Iterator[Json]:
     tests = ("pytest", "pytest-reportlog", "setuptools")
     wanted = (f"torch=={torch}", "numpy", "packaging", *tests)
     uv: list[Word] = [VENV / "bin/uv", "run", "--quiet", "--no-project", "--isolated"]
-    packed = [f"--python={sys.executable}", *(f"--with={it}" for it in wanted)]
+    uv += [f"--python={sys.executable}", *(f"--with={it}" for it in wanted), "python"]
     # No trial programs for what the CPU can do: Inductor takes the kernel's word.
     env = {**packages(sys.executable), "TORCHINDUCTOR_VEC_ISA_OK": "1"}
-    python, log = [*uv, *packed, "python"], reports / "sampler.log"
-    return child.call(python, probe.__name__, asked, env, log)
+    return child.call(uv, probe.__name__, asked, env, reports / "sampler.log")
 
 
 def steps(found: Json) -> Iterator[tuple[str, Json, Json]]:
