@@ -59,13 +59,11 @@ def check(trees: Trees, commit: str) -> Json:
         results = dict(zip(without, pool.map(run, without), strict=True))
     if not all(_as_it_must(*it) for it in results.items()):
         raise ForkError("The upstream test passes or fails where it must not.")
-    failed = {name: _failed(found) for name, found in results.items()}
-    del failed[_NOTHING]
     return {
         "subject": subject(trees.fork, commit),
         "tree": tree_name(trees.fork, commit),
-        "outcomes": counts(results[_NOTHING]),
-        "failed_without": failed,
+        "outcomes": counts(results.pop(_NOTHING)),
+        "failed_without": {name: _failed(found) for name, found in results.items()},
     }
 
 
@@ -126,6 +124,5 @@ def _as_it_must(without: str, found: Outcomes) -> bool:
 
 
 def _failed(outcomes: Outcomes) -> list[str]:
-    """Return the names of the tests that failed."""
     wrong = ("failed", "error")
     return [it.partition("::")[2] for it in outcomes if outcomes[it] in wrong]

@@ -105,7 +105,6 @@ def _ranks(outcomes: Outcomes) -> Counter[str]:
 def _summary(
     found: Mapping[str, Outcomes], differ: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
-    """Yield the lines that say what ran, and what differs."""
     for name, outcomes in found.items():
         yield f"{name}: {len(outcomes)} tests: {counts(outcomes)}"
     for name, nodeids in differ.items():

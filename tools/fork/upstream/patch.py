@@ -69,7 +69,6 @@ def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Pa
 
 
 def _check(trees: Trees, commit: str) -> None:
-    """Run upstream's own checks on what a commit touches."""
     make_worktree(trees.fork, trees.scratch, commit)
     with step("upstream's own checks"):
         files = touched(trees.scratch, f"{commit}~", commit)
