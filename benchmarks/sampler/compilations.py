@@ -77,10 +77,11 @@ def _sequence(variant: str, cell: Json, device: str) -> Iterator[Json]:
 
     loaded = stand_ins.load(folder(variant), device)
     batches, rows = BATCHES[cell["level"]], cell["rows"]
-    samplers: dict[int, Any] = {}
+    sampler: Any = None
 
     def make(vocabulary: int) -> None:
-        samplers[vocabulary] = construct(loaded, vocabulary, cell["mode"])
+        nonlocal sampler
+        sampler = construct(loaded, vocabulary, cell["mode"])
 
     for vocabulary in VOCABULARIES[rows]:
         made = _observe(partial(make, vocabulary))
@@ -89,9 +90,7 @@ def _sequence(variant: str, cell: Json, device: str) -> Iterator[Json]:
         with torch.inference_mode():
             logits = draw(max(batches), vocabulary, rows, device, cell["dtype"])
             for batch in batches:
-                call = calls(
-                    loaded, samplers[vocabulary], cell["level"], logits[:batch]
-                )
+                call = calls(loaded, sampler, cell["level"], logits[:batch])
                 yield {"vocabulary": vocabulary, "batch": batch, **_observe(call)}
 
 

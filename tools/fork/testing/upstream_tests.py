@@ -6,10 +6,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
+from tools.fork.child import Json
 from tools.fork.engine.generate import settings
 from tools.fork.outcomes import Outcomes, counts
 from tools.fork.program import step
@@ -88,7 +88,7 @@ def run(trees: Trees, report: Path) -> int:
     differ = {"worse": worse, "better": better, "flaky": sorted(flaky)}
     print("\n".join(_summary(found, differ)))
     file = report / "upstream-tests.json"
-    content: dict[str, Any] = {"tree": tree_name(trees.fork), **found, **differ}
+    content: Json = {"tree": tree_name(trees.fork), **found, **differ}
     file.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
     print(f"The report: {file.relative_to(ROOT)}; why tests fail: upstream-*.log there")
     return 1 if worse else 0
