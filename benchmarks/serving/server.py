@@ -19,7 +19,6 @@ from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.child import Json
 from tools.fork.program import for_programs
 
-_NAME = "small-llama"
 _PATIENCE = 600.0  # seconds for a server to be up
 
 
@@ -32,7 +31,7 @@ def run(model: Path, env: dict[str, str]) -> Json:
     start = time.time()
     with _running(model, env, LOGS / "server.log") as url:
         up = time.time()
-        asked = {"url": url, "model": _NAME}
+        asked = {"url": url, "model": str(model)}
         client, log = "benchmarks.serving.client", LOGS / "client.log"
         (sent,) = child.call([sys.executable], client, asked, {}, log)
     return {
@@ -79,7 +78,6 @@ def _running(model: Path, env: dict[str, str], log: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = [f"--port={port}", "--host=127.0.0.1", "--max-model-len=256"]
-    options += [f"--served-model-name={_NAME}"]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as errors:
         process = subprocess.Popen(
