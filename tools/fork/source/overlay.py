@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weave the sources that fit a release into its files. Standard library only.
-
-The change goes upstream as two commits, and this module knows which definitions are
-left to the second.
-"""
+"""Weave the sources that fit a release into its files. Standard library only."""
 
 import ast
 import re
@@ -41,15 +37,10 @@ _ASKS = re.compile(r"^# Asks (\S+)\.py for (\w+)\.$", re.MULTILINE)
 def woven(
     overlay: Path, read: Read, without: Set[str] = frozenset()
 ) -> dict[str, bytes]:
-    """Weave the overlay into files of upstream's.
+    """Return, by path, each file that our change touches, as it then reads.
 
-    Args:
-        overlay: The folder with our ``vllm/``, ``ports/`` and ``tests/v1/``.
-        read: Returns, by path, a file as it is without our change or with it, or None.
-        without: The definitions to leave out, as one of COMMITS.
-
-    Returns:
-        By path, each file that our change touches, as it then reads.
+    ``read`` returns a file as it is, woven before or not, or None. ``without`` has the
+    definitions to leave out, as one of COMMITS.
     """
     folders, result = newest_that_fits(overlay, read, without)
     for name in {it for folder in folders for it in _sources(folder, "tests/v1")}:
@@ -60,19 +51,12 @@ def woven(
 def newest_that_fits(
     overlay: Path, read: Read, without: Set[str] = frozenset()
 ) -> tuple[Sequence[Path], dict[str, bytes]]:
-    """Weave the newest set of sparse sources that fits.
+    """Return the newest set that fits, as its folders, and by path what it makes.
 
     A port, for the releases from the one that it is named for, holds the definitions
     that differ from those of the port before it, or else of ``vllm/``, which is for the
     pinned release; one for older releases, what differs from ``vllm/``. Each asks for
     something that the releases before it lack, so it fits none of them.
-
-    Returns:
-        The folders of that set, the overlay first; and by path, each module that our
-        change touches, as it then reads.
-
-    Raises:
-        ForkError: No set fits; says why for each.
     """
     ports = [overlay, *overlay.glob("ports/*")]
     ports.sort(key=partial(_numbers, overlay))
