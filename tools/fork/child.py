@@ -30,7 +30,15 @@ def call(
 ) -> Iterator[Any]:
     """Call ``main`` of a module, and yield each of its results as it comes.
 
-    ``log`` is the file for what the process prints.
+    Args:
+        python: The command line of the Python that runs it.
+        module: Its full name.
+        keywords: The arguments of its ``main``.
+        env: What to add to the environment.
+        log: The file for what the process prints.
+
+    Raises:
+        ForkError: The process failed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as errors:

@@ -61,9 +61,9 @@ def _of(info: Path) -> tuple[str, str]:
 
 
 def _files_as_recorded(installed: Installed) -> int:
-    record = installed.record.items()
-    ours = {name: it for name, it in record if name.startswith("vllm/v1/sample/")}
-    return sum(digest(_before(installed, it) or b"") == ours[it] for it in ours)
+    record = installed.record
+    names = [it for it in record if it.startswith("vllm/v1/sample/")]
+    return sum(digest(_before(installed, it) or b"") == record[it] for it in names)
 
 
 def apply(

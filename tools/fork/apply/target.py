@@ -24,6 +24,7 @@ _FIND = (
 
 def apply(where: Path, force: bool, undo: bool) -> None:
     """Weave the change, or with force also over others', or take it back out."""
+    where = where.expanduser().absolute()
     folder, python = find(where)
     if checkout.is_checkout(folder):
         if undo:

@@ -160,8 +160,7 @@ def make_worktree(fork: Path, folder: Path, commit: str) -> None:
 
 def keep_out_of_git(tree: Path, modules: Sequence[str]) -> None:
     """Have git take tracked files of a tree for what the commit has, as built ones."""
-    if modules:
-        _git(tree, "update-index", "--skip-worktree", "--", *modules)
+    _git(tree, "update-index", "--skip-worktree", "--", *modules)
 
 
 def share_built_files(fork: Path, folder: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.fork import ForkError
-from tools.fork.program import Word, run
+from tools.fork.program import run
 
 
 def unpack_sdist(archive: Path, target: Path) -> None:
@@ -15,7 +15,7 @@ def unpack_sdist(archive: Path, target: Path) -> None:
     target.mkdir()
     # Root would hand the files to owners that git then distrusts.
     options = ["--strip-components=1", "--no-same-owner"]
-    tar: list[Word] = ["tar", "-xzf", archive, "-C", target, *options]
+    tar = ["tar", "-xzf", str(archive), "-C", str(target), *options]
     run(tar, failure, env={"TAR_OPTIONS": ""})
 
 
