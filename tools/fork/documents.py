@@ -65,11 +65,7 @@ def tie(figures: Path) -> dict[str, str]:
 
 
 def update(root: Path = ROOT) -> Iterator[str]:
-    """Write anew each document that differs from its figures, and say so.
-
-    Documents without their figures, unused templates and pictures of other figures are
-    said too.
-    """
+    """Write anew each document that differs from its figures; yield what is wrong."""
     import jinja2
     from PIL import Image
 
