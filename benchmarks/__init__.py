@@ -1,6 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the change costs and saves, beside stock and beside upstream's own version."""
-
-from typing import Any
-
-Json = dict[str, Any]

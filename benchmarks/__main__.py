@@ -17,12 +17,7 @@ from tools.fork.bootstrap import ROOT, lock
 
 
 def main(arguments: list[str]) -> int:
-    """Run the benchmarks.
-
-    Returns:
-        The exit status: 0 if each variant compiled as often as it should, and what
-        else was counted or compared is as it should be.
-    """
+    """Run the benchmarks; return 1 if what was counted is not as it should be."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("part", nargs="?", choices=[*parts.PARTS, "report"])
     parser.add_argument("--quick", action="store_true", help="only what CI needs")

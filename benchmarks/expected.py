@@ -4,7 +4,7 @@
 import itertools
 from collections.abc import Iterator
 
-from benchmarks import Json
+from tools.fork.child import Json
 
 # By variant and level, what is counted in the sequence of
 # benchmarks/sampler/compilations.py, which serves three models. The fork compiles ranks

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks import Json, expected
+from benchmarks import expected
 from benchmarks.sampler import compilations, steady
 from benchmarks.serving.measure import measure
 from benchmarks.variants import LOGS, SERVED
 from tools.fork import child, documents, machine
+from tools.fork.child import Json
 from tools.fork.program import step
 
 # The trainer first, to fail early: TRL comes from the package index.
@@ -31,12 +32,9 @@ class File:
 
 
 def plan(part: str, quick: bool, scratch: Path) -> Iterator[File]:
-    """Yield the files of a part.
+    """Yield the files of a part; quick ones have the counts, and nothing is served.
 
-    Args:
-        part: One of PARTS.
-        quick: Whether to do only what shows that all is well, without what is served.
-        scratch: An empty folder, for the caches of compilers and what else is made.
+    ``scratch`` is an empty folder, for the caches of compilers and what else is made.
     """
     if part in ("cpu", "cuda"):
         for kind, module in {"compilations": compilations, "steady": steady}.items():

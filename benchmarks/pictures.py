@@ -3,8 +3,8 @@
 
 from pathlib import Path
 
-from benchmarks import Json
 from tools.fork import documents
+from tools.fork.child import Json
 
 _WAVES = 26  # of the server's: what can be new to it comes early
 _STALL, _OTHER = "#d1495b", "#9aa5b1"

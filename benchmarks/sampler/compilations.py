@@ -4,11 +4,12 @@
 import math
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import Json
 from benchmarks.variants import OP, VARIANTS, calls, draw, folder
+from tools.fork.child import Json
 from tools.fork.sampler import stand_ins
 from tools.fork.sampler.observe import construct, forget, observe
 
@@ -40,13 +41,9 @@ def plan(quick: bool) -> Iterator[tuple[str, Json]]:
 def main(variants: list[str], device: str) -> Iterator[Json]:
     """Take the samplers of variants through the whole sequence, once a cell.
 
-    Each cell starts with nothing in memory and an empty folder for Inductor's cache.
-
-    Yields:
-        Per variant and cell the ``variant``, the cell, its `counts`, and ``calls``:
-        those that compiled or failed, each with its vocabulary, its batch, or None
-        where the sampler is constructed, the ``error`` that it ended with, or None, and
-        its ``compilations``.
+    Each cell starts with nothing in memory and an empty folder for Inductor's cache. It
+    has its `counts`, and ``calls``, those that compiled or failed; the batch of one is
+    None where the sampler is constructed.
     """
     from torch._inductor import compile_fx  # noqa: F401
 
@@ -62,10 +59,7 @@ def main(variants: list[str], device: str) -> Iterator[Json]:
 def counts(calls: list[Json]) -> Json:
     """Count in calls, as `main` has them, what compiled.
 
-    Returns:
-        How many compilations there were ``ahead``, before there was a call, and
-        ``waiting``, in calls; how many were of the ``op``; how many calls had
-        ``crashes``; and the seconds that calls spent compiling, as ``lost``.
+    ``lost`` are the seconds that calls spent compiling, failures included.
     """
     found = [(call["batch"], it) for call in calls for it in call["compilations"]]
     whole = [(batch, it) for batch, it in found if not it["failed"]]
@@ -83,18 +77,20 @@ def _sequence(variant: str, cell: Json, device: str) -> Iterator[Json]:
 
     loaded = stand_ins.load(folder(variant), device)
     batches, rows = BATCHES[cell["level"]], cell["rows"]
+    sampler: Any = None
+
+    def make(vocabulary: int) -> None:
+        nonlocal sampler
+        sampler = construct(loaded, vocabulary, cell["mode"])
+
     for vocabulary in VOCABULARIES[rows]:
-        samplers: list[Any] = []
-
-        def make(size: int = vocabulary, made: list[Any] = samplers) -> None:
-            made.append(construct(loaded, size, cell["mode"]))
-
-        yield {"vocabulary": vocabulary, "batch": None, **_observe(make)}
+        made = _observe(partial(make, vocabulary))
+        yield {"vocabulary": vocabulary, "batch": None, **made}
         # As a model computes its logits: tensors of inference mode are others.
         with torch.inference_mode():
             logits = draw(max(batches), vocabulary, rows, device, cell["dtype"])
             for batch in batches:
-                call = calls(loaded, samplers[0], cell["level"], logits[:batch])
+                call = calls(loaded, sampler, cell["level"], logits[:batch])
                 yield {"vocabulary": vocabulary, "batch": batch, **_observe(call)}
 
 

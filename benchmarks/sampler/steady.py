@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from benchmarks import Json
 from benchmarks.variants import VARIANTS, calls, draw, folder
+from tools.fork.child import Json
 from tools.fork.sampler import stand_ins
 from tools.fork.sampler.observe import construct
 
@@ -51,12 +51,7 @@ def main(
     seconds: float,
     device: str,
 ) -> Iterator[Json]:
-    """Time one level at every batch, for about so many seconds each.
-
-    Yields:
-        One result: the level, the vocabulary, the rows, and as ``points`` per batch
-        what `summarise` returns.
-    """
+    """Time one level at every batch, for about so many seconds each: one result."""
     import torch
 
     points = []

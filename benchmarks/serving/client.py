@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from benchmarks import Json
+from tools.fork.child import Json
 
 _WAVES = (1, 1, 2, 4, 8, 16, 32, 16, 8, 4, 2, 1, 1)
 _ROUNDS = 6
@@ -17,12 +17,10 @@ _TEXT = "Once upon a time there was a server"
 
 
 def main(url: str, model: str) -> Iterator[Json]:
-    """Send all waves, each once the one before has ended.
+    """Send all waves, each once the one before has ended, and yield one result.
 
-    Yields:
-        ``openai``, the client's version, and ``waves``: of each request when it was
-        ``sent``, in seconds since the epoch, the ``times`` at which its tokens came, in
-        seconds after that, and its ``error``, a sentence, or None.
+    A request was ``sent`` so many seconds after the epoch; its tokens came at
+    ``times``, in seconds after that.
     """
     import openai
 

@@ -6,11 +6,11 @@ import re
 import tempfile
 from pathlib import Path
 
-from benchmarks import Json
 from benchmarks.sampler.compilations import kept
-from benchmarks.serving import server, trainer
+from benchmarks.serving import server, training
 from benchmarks.variants import existing, folder
 from tools.fork.bootstrap import VENV
+from tools.fork.child import Json
 from tools.fork.engine.generate import SAMPLING, settings
 from tools.fork.sampler.observe import record
 from tools.fork.testing import hub
@@ -22,17 +22,10 @@ _METRICS = re.compile(r'^V.*?\] (\{"compilation_metrics".*)$', re.M)
 
 
 def measure(what: str, variant: str, cache: str, scratch: Path) -> list[Json]:
-    """Measure the trainer or the server with one cache.
+    """Measure the ``trainer`` or the ``server`` with one cache; return one result.
 
-    Args:
-        what: ``trainer`` or ``server``.
-        variant: One of SERVED.
-        cache: ``cold``, or ``warm``, after cold with the same scratch folder.
-        scratch: Where the model and what is compiled are kept.
-
-    Returns:
-        One result: the variant, the cache, what `benchmarks.serving.trainer` or
-        `benchmarks.serving.server` has measured, and the ``compilations``.
+    A cache is ``cold``, or ``warm``, after cold with the same ``scratch``, which also
+    keeps the model.
     """
     existing(VENV / "bin/vllm")
     tree, model = folder(variant), scratch / "model"
@@ -40,7 +33,7 @@ def measure(what: str, variant: str, cache: str, scratch: Path) -> list[Json]:
         texts = sorted(folder("stock").glob(_TEXTS))
         model.mkdir()
         hub.make_model(model, "llama", [it.read_text() for it in texts])
-    run = {"trainer": trainer.run, "server": server.run}[what]
+    run = {"trainer": training.run, "server": server.run}[what]
     with tempfile.TemporaryDirectory(dir=scratch) as trace:
         env = settings(tree, scratch / f"{what}-{variant}") | {"TORCH_TRACE": trace}
         found = run(model, env)
@@ -51,15 +44,10 @@ def measure(what: str, variant: str, cache: str, scratch: Path) -> list[Json]:
 def compiled(trace: Path, up: float, starts: list[float]) -> list[Json]:
     """Return what of the sampling step was compiled after start-up, in order.
 
-    Args:
-        trace: What TORCH_TRACE named; each process writes a file into it.
-        up: When start-up had ended, in seconds since the epoch.
-        starts: When each step or wave of requests began, likewise.
-
-    Returns:
-        Of each the ``function``, the ``seconds``, the ``reason``, None for a first
-        compilation, and the ``place``: the step or wave during or after which it came,
-        counted from 1; 0 is before the first.
+    Each process writes a file into the folder ``trace``. Start-up had ended ``up``
+    seconds after the epoch, and ``starts`` says when each step or wave of requests
+    began. The ``place`` of a compilation is the step or wave during or after which it
+    came, counted from 1; 0 is before the first.
     """
     found = []
     for file in trace.iterdir():

@@ -2,7 +2,6 @@
 """Start a tree's server, and have a client send it requests."""
 
 import contextlib
-import http.client
 import itertools
 import os
 import signal
@@ -14,28 +13,25 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import Json
 from benchmarks.variants import LOGS
 from tools.fork import ForkError, child
 from tools.fork.bootstrap import ROOT, VENV
+from tools.fork.child import Json
 from tools.fork.program import for_programs
 
-_NAME = "small-llama"
 _PATIENCE = 600.0  # seconds for a server to be up
 
 
 def run(model: Path, env: dict[str, str]) -> Json:
     """Start a server, send it all requests, and stop it.
 
-    Returns:
-        ``openai``, the client's version, the seconds until the server was up,
-        ``started``, what `summarise` makes of its requests, and, in seconds since the
-        epoch, when it was ``up`` and when each wave ``starts``.
+    ``up`` and ``starts``, of each wave, are in seconds since the epoch; ``started`` is
+    how many seconds the server took to be up.
     """
     start = time.time()
     with _running(model, env, LOGS / "server.log") as url:
         up = time.time()
-        asked = {"url": url, "model": _NAME}
+        asked = {"url": url, "model": str(model)}
         client, log = "benchmarks.serving.client", LOGS / "client.log"
         (sent,) = child.call([sys.executable], client, asked, {}, log)
     return {
@@ -50,11 +46,9 @@ def run(model: Path, env: dict[str, str]) -> Json:
 def summarise(waves: list[list[Json]]) -> Json:
     """Return what a person notices of the waves of `benchmarks.serving.client`.
 
-    Returns:
-        The number of ``requests``, of those that ``failed``, and the first ``error`` or
-        None; per wave its ``size`` and the longest ``wait`` for a first or a next
-        token; the seconds of the ``first`` request, and the median of later ones that
-        were sent alone too, as ``alike``; both None if a request failed.
+    A ``wait`` is the longest of a wave for a first or a next token; ``alike`` is the
+    median of later requests that were sent alone, as the ``first``. Both of these are
+    None if a request failed.
     """
     requests = [*itertools.chain(*waves)]
     errors = [it["error"] for it in requests if it["error"]]
@@ -84,7 +78,6 @@ def _running(model: Path, env: dict[str, str], log: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = [f"--port={port}", "--host=127.0.0.1", "--max-model-len=256"]
-    options += [f"--served-model-name={_NAME}"]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as errors:
         process = subprocess.Popen(
@@ -114,9 +107,6 @@ def _running(model: Path, env: dict[str, str], log: Path) -> Iterator[str]:
 
 
 def _is_up(port: int) -> bool:
-    asking = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        asking.request("GET", "/health")
-        return asking.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
+    """Tell whether a server takes connections, as vLLM's does once it is up."""
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0

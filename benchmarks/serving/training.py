@@ -1,13 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train a small model with TRL's GRPOTrainer, and note what each step cost."""
 
+import json
+import os
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from benchmarks import Json
+from benchmarks.variants import LOGS
+from tools.fork import child
+from tools.fork.bootstrap import ROOT, VENV
+from tools.fork.child import Json
+from tools.fork.program import Word, uv
 
+TRL = "1.6.0"
 _STEPS = 12
 _GROUP = 8  # completions of a step
 _LONGEST = 32  # tokens of a completion
@@ -15,40 +24,48 @@ _PROMPTS = ("Once upon a time", "The engine is", "How to install", "A list of mo
 _STOPS = 10  # one token in so many stops, so that completions end one by one
 
 
+def run(model: Path, env: dict[str, str]) -> Json:
+    """Train a model, in a process that has TRL beside it; return what `main` yields."""
+    env = {
+        **env,
+        "PYTHONPATH": os.pathsep.join([env["PYTHONPATH"], str(_packages())]),
+        # As colocated engines run: all is compiled in the trainer's process.
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    }
+    asked, log = {"folder": str(model)}, LOGS / "trainer.log"
+    (found,) = child.call([sys.executable], __name__, asked, env, log)
+    return dict(found)
+
+
 def main(folder: str) -> Iterator[Json]:
-    """Train for some steps, the weights synchronised with vLLM's in each.
+    """Train for some steps, the weights synchronised with vLLM's in each: one result.
+
+    ``up`` and ``starts``, of each step, are in seconds since the epoch; ``started`` is
+    how many seconds the trainer took to be there, its engine included.
 
     Args:
         folder: The model, a Llama with float16 weights: on a CPU vLLM repacks other
             types as it loads them, and then takes no new ones.
-
-    Yields:
-        ``trl``, its version; ``started``, the seconds until the trainer was there, its
-        engine included; of each of the ``steps`` its ``seconds``, the ``rewards`` and
-        the ``lengths`` in tokens of its completions, its ``loss`` and its
-        ``grad_norm``; and, in seconds since the epoch, when the trainer was ``up`` and
-        when each step ``starts``.
     """
     start = time.time()
     import transformers
     import trl
 
     vocabulary = transformers.AutoConfig.from_pretrained(folder).vocab_size
-    done: list[Json] = []
-    starts: list[float] = []
+    notes = _notes()
     with tempfile.TemporaryDirectory() as output:
         trainer = trl.GRPOTrainer(
             folder,
-            _reward(done),
+            notes.reward,
             args=trl.GRPOConfig(output, **_options(vocabulary)),
             # TRL takes any sequence, and a list needs no package of its own.
             train_dataset=[{"prompt": it} for it in _PROMPTS * _STEPS],
-            callbacks=[_notes(done, starts)],
+            callbacks=[notes],
         )
         up = time.time()
         trainer.train()
     started = {"trl": trl.__version__, "started": round(up - start, 1)}
-    yield {**started, "steps": done, "up": up, "starts": starts}
+    yield {**started, "steps": notes.steps, "up": up, "starts": notes.starts}
 
 
 def _options(vocabulary: int) -> Json:
@@ -75,32 +92,49 @@ def _options(vocabulary: int) -> Json:
     }
 
 
-def _reward(done: list[Json]) -> Callable[..., list[float]]:
-    """Return a reward that differs within a group, and notes what it was given."""
-
-    def reward(completion_ids: list[list[int]], **_: Any) -> list[float]:
-        rewards = [len(set(it)) / _LONGEST + len(it) % 3 for it in completion_ids]
-        done[-1] |= {"rewards": rewards, "lengths": [*map(len, completion_ids)]}
-        return rewards
-
-    return reward
-
-
-def _notes(done: list[Json], starts: list[float]) -> Any:
-    """Return a callback that adds each step to ``done``, and when it ``starts``."""
+def _notes() -> Any:
+    """Return a callback that notes each of the ``steps``, and when it ``starts``."""
     from transformers import TrainerCallback
 
     class Notes(TrainerCallback):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.steps: list[Json] = []
+            self.starts: list[float] = []
+
+        def reward(self, completion_ids: list[list[int]], **_: Any) -> list[float]:
+            """Return rewards that differ within a group."""
+            rewards = [len(set(it)) / _LONGEST + len(it) % 3 for it in completion_ids]
+            lengths = [len(it) for it in completion_ids]
+            self.steps[-1] |= {"rewards": rewards, "lengths": lengths}
+            return rewards
+
         def on_step_begin(self, *_: Any, **__: Any) -> None:
-            starts.append(time.time())
-            done.append({})
+            self.starts.append(time.time())
+            self.steps.append({})
             self.start = time.perf_counter()
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            done[-1]["seconds"] = round(time.perf_counter() - self.start, 4)
+            self.steps[-1]["seconds"] = round(time.perf_counter() - self.start, 4)
 
         def on_log(self, *_: Any, logs: Json, **__: Any) -> None:
             if "loss" in logs:
-                done[-1] |= {name: logs[name] for name in ("loss", "grad_norm")}
+                self.steps[-1] |= {name: logs[name] for name in ("loss", "grad_norm")}
 
     return Notes()
+
+
+def _packages() -> Path:
+    """Return a folder with TRL, and what it needs beyond the virtual environment.
+
+    All that the environment has is left out: TRL would bring a torch of its own, which
+    is large, and the extensions of vLLM do not fit another.
+    """
+    target = ROOT / "build" / f"trl-{TRL}-{sys.implementation.cache_tag}"
+    python: list[Word] = ["-p", VENV / "bin/python"]
+    failure = f"TRL {TRL} could not be installed; uv said:"
+    listed = uv(failure, "pip", "list", "--format=json", *python)
+    excludes = ROOT / "build/trl-excludes.txt"
+    excludes.write_text("\n".join(it["name"] for it in json.loads(listed)))
+    options: list[Word] = ["--target", target, "--excludes", excludes]
+    uv(failure, "pip", "install", *python, *options, f"trl=={TRL}")
+    return target

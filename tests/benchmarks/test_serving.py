@@ -10,7 +10,7 @@ from unittest.mock import AsyncMock, MagicMock, Mock
 
 import pytest
 
-from benchmarks.serving import client, server, trainer
+from benchmarks.serving import client, server, training
 from tools.fork import ForkError
 
 
@@ -90,13 +90,13 @@ def test_trl_leaves_the_environment_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uv = Mock(return_value=b'[{"name": "torch", "version": "2"}, {"name": "vllm"}]')
-    monkeypatch.setattr(trainer, "uv", uv)
-    monkeypatch.setattr(trainer, "ROOT", tmp_path)
+    monkeypatch.setattr(training, "uv", uv)
+    monkeypatch.setattr(training, "ROOT", tmp_path)
     (tmp_path / "build").mkdir()
 
-    target = trainer._packages()
+    target = training._packages()
 
     *_, said, folder, excluded, file, package = map(str, uv.call_args.args)
     assert (said, folder, excluded) == ("--target", str(target), "--excludes")
     assert Path(file).read_text().split() == ["torch", "vllm"]
-    assert package == f"trl=={trainer.TRL}"
+    assert package == f"trl=={training.TRL}"

@@ -40,7 +40,7 @@ def test_tests_that_need_no_build_come_first(
     stub(suite, "commits", lambda *_: ["1st", "2nd"])
     stub(suite, "subject", lambda _, commit: commit)
     stub(suite, "tree_name", lambda tree: "1234")
-    stub(commands, "report_folder", lambda release: tmp_path)
+    stub(suite, "report_folder", lambda release: tmp_path)
     stub(metadata, "version", lambda package: "2")
     tooling = f"--ignore={suite.WEAVE_TEST}"
     sampler, engine = "tests/sampler", "tests/engine"

@@ -26,10 +26,7 @@ _HOLDER = "FORK_LOCK_HOLDER"
 
 
 def check_python(version: "tuple[int, ...]", command: str = "") -> None:
-    """Check that a Python of this version, its first two numbers, will do.
-
-    Only ``apply`` and ``wheel`` run with later ones than vLLM does.
-    """
+    """Check that a Python of this version, its first two numbers, will do."""
     latest = (3, 99) if command in ("apply", "wheel") else (3, 13)
     if not (3, 10) <= version <= latest:
         raise ForkError(
@@ -49,10 +46,7 @@ def check_path(command: str, root: Path) -> None:
 
 
 def enter(arguments: "list[str]", venv: Path) -> None:
-    """Go on with this command in its virtual environment, made if need be.
-
-    This returns once inside.
-    """
+    """Go on in the virtual environment, made if need be; return once inside."""
     check_path(arguments[0], ROOT)
     lock(ROOT / "build")
     if Path(sys.prefix) == venv:
@@ -64,10 +58,7 @@ def enter(arguments: "list[str]", venv: Path) -> None:
 
 
 def lock(folder: Path) -> None:
-    """Hold this checkout, by a file in ``folder``, until the process ends.
-
-    Where the file system cannot lock, a line says so.
-    """
+    """Hold this checkout, by a file in ``folder``, until the process ends."""
     # Taken before exec, which keeps both the process and the lock, or by the command
     # that has started this one.
     if os.environ.get(_HOLDER) in {str(os.getpid()), str(os.getppid())}:

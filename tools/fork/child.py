@@ -20,6 +20,8 @@ from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
 from tools.fork.program import Word, for_programs
 
+Json = dict[str, Any]
+
 
 def call(
     python: Sequence[Word],
@@ -30,15 +32,8 @@ def call(
 ) -> Iterator[Any]:
     """Call ``main`` of a module, and yield each of its results as it comes.
 
-    Args:
-        python: The command line of the Python that runs it.
-        module: Its full name.
-        keywords: The arguments of its ``main``.
-        env: What to add to the environment.
-        log: The file for what the process prints.
-
-    Raises:
-        ForkError: The process failed.
+    ``python`` is a command line; what the process prints goes into ``log``. One that
+    fails is a ForkError.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as errors:

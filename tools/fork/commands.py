@@ -46,7 +46,7 @@ def parse(arguments: list[str]) -> Options:
     commands: dict[str, Callable[[Options], int | None]] = {
         "build": _build,
         "demo": _demo,
-        "test": _test,
+        "test": lambda it: suite.run(described(it.release)),
         "test-upstream": _test_upstream,
         "lint": _lint,
         "patch": _patch,
@@ -54,7 +54,7 @@ def parse(arguments: list[str]) -> Options:
         "weave": _weave,
         "releases": lambda _: trial.run(),
         "bench": _bench,
-        "apply": _apply,
+        "apply": lambda it: target.apply(it.where, it.force, it.undo),
     }
     for name, run in commands.items():
         command = subparsers.add_parser(name)
@@ -86,11 +86,6 @@ def _build(options: Options) -> None:
 def _demo(options: Options) -> int:
     release = described(options.release)
     return demo.run(release, build.make(release), report_folder(release))
-
-
-def _test(options: Options) -> int:
-    release = described(options.release)
-    return suite.run(release, report_folder(release))
 
 
 def _test_upstream(options: Options) -> int:
@@ -145,8 +140,3 @@ def _bench(options: Options) -> int:
     build.make(described(None))
     build.make_trees(described(MERGED))  # its sampler is measured too
     return stream([*_PYTHON, "benchmarks", *["--quick"] * options.quick], ROOT)
-
-
-def _apply(options: Options) -> None:
-    where = options.where.expanduser().absolute()
-    target.apply(where, options.force, options.undo)

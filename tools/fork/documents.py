@@ -65,12 +65,7 @@ def tie(figures: Path) -> dict[str, str]:
 
 
 def update(root: Path = ROOT) -> Iterator[str]:
-    """Write anew each document that differs from its figures.
-
-    Yields:
-        A sentence for each of them, each document whose figures are not there, each
-        template that no document uses, and each picture of other figures.
-    """
+    """Write anew each document that differs from its figures; yield what is wrong."""
     import jinja2
     from PIL import Image
 

@@ -47,9 +47,7 @@ def run(
 ) -> bytes:
     """Run a program to its end, quietly, and return its standard output.
 
-    Raises:
-        ForkError: It cannot be run or ended with an error; after the sentence
-            ``failure`` come the last lines that it printed.
+    If it fails, an error has the sentence ``failure`` and the last lines printed.
     """
     try:
         done = subprocess.run(

@@ -99,9 +99,10 @@ def test_says_what_was_done_and_how_to_take_it_back(
         monkeypatch.setattr(installed, name, there)
 
     def said(force: bool = False, undo: bool = False) -> str:
-        target.apply(environment, force, undo)
+        target.apply(Path(environment.name), force, undo)
         return capsys.readouterr().out
 
+    monkeypatch.chdir(environment.parent)
     first = said()
     assert f"vLLM {VERSION} with torch 2.9+cpu in " in first
     assert f"make apply VLLM={environment} UNDO=1" in first

@@ -136,6 +136,7 @@ def test_a_build_that_was_stopped_recovers(
     mini: Miniature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.rmtree(mini.fork.parent)
+    write(mini.fork.with_name("fork.partial"), {"vllm/half.py": b""})
     writing = ("init", "add", "commit", "tag", "reset", "worktree")
     left, stops, plain = 0, 0, tree._git
 
@@ -163,6 +164,7 @@ def test_a_build_that_was_stopped_recovers(
     assert (mini.trees.stock / MODULE).read_bytes() == SAMPLER
     assert change in (mini.fork / MODULE).read_bytes()
     assert git(mini.fork, "rev-list", "--count", "HEAD") == "3"
+    assert not (mini.fork / "vllm/half.py").exists()
 
 
 NEWER = SAMPLER.replace(b"# Upstream's comment.", b"values = ask()")

@@ -17,10 +17,7 @@ def is_checkout(folder: Path) -> bool:
 
 
 def apply(checkout: Path, overlay: Path = ROOT, force: bool = False) -> None:
-    """Weave the change into the working files of a checkout, all of them or none.
-
-    ``force`` weaves also into files with uncommitted work.
-    """
+    """Weave the change into the working files of a checkout, all of them or none."""
     wanted = woven(overlay, partial(on_disk, checkout))
     if not wanted:
         print(f"The change is in {checkout} already.")

@@ -61,9 +61,9 @@ def _of(info: Path) -> tuple[str, str]:
 
 
 def _files_as_recorded(installed: Installed) -> int:
-    record = installed.record.items()
-    ours = {name: it for name, it in record if name.startswith("vllm/v1/sample/")}
-    return sum(digest(_before(installed, it) or b"") == ours[it] for it in ours)
+    record = installed.record
+    names = [it for it in record if it.startswith("vllm/v1/sample/")]
+    return sum(digest(_before(installed, it) or b"") == record[it] for it in names)
 
 
 def apply(
@@ -71,22 +71,15 @@ def apply(
 ) -> dict[str, bytes]:
     """Weave the change into the modules of an installed vLLM, all of them or none.
 
-    ``force`` weaves also into a module that somebody else has changed.
-
-    Returns:
-        By path, what each module that was changed was before; nothing where the change
-        is there already.
+    ``force`` weaves also into a module that somebody else has changed. What is returned
+    is, by path, what each module that was woven was before.
     """
     site = installed.site
     _, wanted = newest_that_fits(overlay, partial(_before, installed))
     changes = {it: to for it, to in wanted.items() if to != (site / it).read_bytes()}
-    foreign = [it for it in changes if _is_foreign(installed, it)]
-    if foreign and not force:
-        raise ForkError(
-            f"{', '.join(foreign)} is neither as vLLM {installed.version} has it nor "
-            "as this change leaves it: somebody else has changed it. FORCE=1 weaves "
-            "into it as it is."
-        )
+    if not force:
+        advice = ": somebody else has changed it. FORCE=1 weaves into it as it is."
+        _refuse_foreign(installed, changes, advice)
     before = {it: _before(installed, it) or b"" for it in changes}
     # First: wherever this is killed, what a changed module was can be found.
     kept = {f"{_KEPT}/{_key(to)}": before[it] for it, to in changes.items()}
@@ -107,12 +100,7 @@ def undo(installed: Installed, overlay: Path = ROOT) -> list[str]:
         "to have the release's, from where you got it: pip install --force-reinstall "
         f"--no-deps {installed.name}=={installed.version}"
     )
-    for name in names:
-        if _is_foreign(installed, name):
-            raise ForkError(
-                f"{name} is neither as vLLM {installed.version} has it nor as this "
-                f"change leaves it, so it was left alone; {again}"
-            )
+    _refuse_foreign(installed, names, f", so it was left alone; {again}")
     if not changes and FORK.encode() in (on_disk(installed.info, "WHEEL") or b""):
         raise ForkError(f"The change came with the wheel, from `make wheel`; {again}")
     replace({site / it: to for it, to in changes.items()})
@@ -125,10 +113,16 @@ def is_the_releases(installed: Installed, name: str) -> bool:
     return digest((installed.site / name).read_bytes()) == installed.record.get(name)
 
 
-def _is_foreign(installed: Installed, name: str) -> bool:
-    """Tell whether a module is neither the release's nor ours."""
-    unchanged = _before(installed, name) == on_disk(installed.site, name)
-    return unchanged and not is_the_releases(installed, name)
+def _refuse_foreign(installed: Installed, names: Iterable[str], advice: str) -> None:
+    """Raise an error if modules are neither the release's nor ours."""
+    theirs = [it for it in names if not is_the_releases(installed, it)]
+    site = installed.site
+    foreign = [it for it in theirs if _before(installed, it) == on_disk(site, it)]
+    if foreign:
+        raise ForkError(
+            f"{', '.join(foreign)} is neither as vLLM {installed.version} has it nor "
+            f"as this change leaves it{advice}"
+        )
 
 
 def _before(installed: Installed, name: str) -> bytes | None:

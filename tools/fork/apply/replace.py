@@ -13,8 +13,7 @@ from tools.fork import ForkError
 def replace(contents: Mapping[Path, bytes]) -> None:
     """Give each file its content, in this order; wherever it is killed, each is whole.
 
-    Raises:
-        ForkError: One cannot be written. Then nothing was changed.
+    If one cannot be written, none is changed.
     """
     before = {path: path.read_bytes() for path in contents if path.exists()}
     try:

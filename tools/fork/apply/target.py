@@ -23,10 +23,8 @@ _FIND = (
 
 
 def apply(where: Path, force: bool, undo: bool) -> None:
-    """Weave the change into what ``where`` names, or take it back out.
-
-    ``force`` weaves also over somebody else's changes.
-    """
+    """Weave the change, or with force also over others', or take it back out."""
+    where = where.expanduser().absolute()
     folder, python = find(where)
     if checkout.is_checkout(folder):
         if undo:
@@ -67,12 +65,7 @@ def apply(where: Path, force: bool, undo: bool) -> None:
 
 
 def find(where: Path) -> tuple[Path, Path | None]:
-    """Find the vLLM that a person means.
-
-    Returns:
-        The folder that has vllm/ in it, a checkout or a ``site-packages``, and the
-        Python that uses it, or None if that is not known.
-    """
+    """Return the folder that has vllm/ in it, and the Python that uses it, if known."""
     if (where / "vllm/__init__.py").exists():
         # <environment>/lib/python3.x/site-packages
         python = where.parent.parent.parent / "bin/python"

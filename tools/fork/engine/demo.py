@@ -5,23 +5,20 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from tools.fork import machine
 from tools.fork.bootstrap import ROOT
+from tools.fork.child import Json
 from tools.fork.engine import generate, picture
 from tools.fork.engine.generate import of_sampling, told
 from tools.fork.release import Release
 from tools.fork.source.tree import Trees, tree_name
 
-SETUP = generate.QWEN
 BATCHES = (1, 1, 2, 2, 3, 1, 8, 8)
 _REQUEST = {"temperature": 1.0, "logprobs": 5, "max_tokens": 4, "ignore_eos": True}
 _GREEDY = {**_REQUEST, "temperature": 0.0}
 # Drawn and greedy tokens, each batch of requests once the one before has ended.
 GROUPS = [*([_REQUEST] * batch for batch in BATCHES), [_GREEDY] * max(BATCHES)]
-
-Json = dict[str, Any]
 
 
 def run(release: Release, trees: Trees, report: Path) -> int:
@@ -38,7 +35,7 @@ def run(release: Release, trees: Trees, report: Path) -> int:
     runs = {}
     for name, tree in (("stock", trees.stock), ("fork", trees.fork)):
         with tempfile.TemporaryDirectory() as empty:
-            models = [(SETUP, GROUPS)]
+            models = [(generate.QWEN, GROUPS)]
             (runs[name],) = generate.run(name, tree, models, report, Path(empty))
     problems = list(find_problems(runs))
     for step in (it for run in runs.values() for it in run["steps"]):
@@ -49,7 +46,7 @@ def run(release: Release, trees: Trees, report: Path) -> int:
         "command": f"make demo RELEASE={release.version}",
         "tree": tree_name(trees.fork),
         "device": runs["fork"]["loaded"]["device"],
-        "vocabulary": SETUP["vocabulary"],
+        "vocabulary": generate.QWEN["vocabulary"],
         "variants": runs,
     }
     print("\n".join(["", *rows(result), "", *problems]))

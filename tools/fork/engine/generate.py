@@ -3,14 +3,12 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from tools.fork import child
 from tools.fork.bootstrap import VENV
+from tools.fork.child import Json
 
 SAMPLING = "vllm/v1/sample/"
-
-Json = dict[str, Any]
 
 # A model's vocabulary, and what to tell vLLM's LLM: all else is vLLM's default.
 QWEN: Json = {"vocabulary": 151936, "dtype": "float32"}
@@ -27,12 +25,9 @@ def run(
 
     Each of ``models`` is what the model is, as QWEN, and groups of requests, one after
     the other: per request what to tell SamplingParams, and in ``arrives``, if it does
-    not come with its group, after how many of the engine's steps it does. What vLLM
-    prints goes into the folder ``logs``.
-
-    Returns:
-        Per model, as `tools.fork.engine.process` has them, how it was ``loaded``, and
-        as ``steps`` its groups.
+    not come with its group, after how many of the engine's steps it does. Of each is
+    returned, as `tools.fork.engine.process` has it, how it was ``loaded``, and as
+    ``steps`` its groups.
     """
     runs: list[Json] = []
     results = child.call(

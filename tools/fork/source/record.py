@@ -18,31 +18,25 @@ Files = Mapping[str, bytes]
 def write(woven: Mapping[str, Files], record: Path = RECORD) -> None:
     """Write anew the lines of releases, by version; drop those of unknown releases."""
     kept = {it.version for it in all_described()} - {*woven}
-    digests = {it: to for it, to in _read(record).items() if _release(it) in kept}
-    for version, files in woven.items():
-        digests.update(_digests(version, files))
-    lines = [f"{digest}  {path}\n" for path, digest in sorted(digests.items())]
-    record.write_text("".join(lines))
+    lines = {it for it in _read(record) if _path(it).partition("/")[0] in kept}
+    lines.update(*(_lines(*it) for it in woven.items()))
+    record.write_text("".join(f"{line}\n" for line in sorted(lines, key=_path)))
 
 
 def differing(version: str, files: Files, record: Path = RECORD) -> list[str]:
     """Return which woven files of a release are not those of the record."""
-    recorded = {it for it in _read(record).items() if _release(it[0]) == version}
-    return sorted({path for path, _ in recorded ^ {*_digests(version, files).items()}})
+    recorded = {it for it in _read(record) if _path(it).startswith(f"{version}/")}
+    return sorted({_path(line) for line in recorded ^ _lines(version, files)})
 
 
-def _read(record: Path) -> dict[str, str]:
-    """Return the digests of the record, by path."""
-    lines = record.read_text("utf-8").splitlines() if record.exists() else []
-    return {path: digest for digest, path in map(str.split, lines)}
+def _read(record: Path) -> list[str]:
+    return record.read_text("utf-8").splitlines() if record.exists() else []
 
 
-def _digests(version: str, files: Files) -> dict[str, str]:
-    return {
-        f"{version}/{name}": hashlib.sha256(content).hexdigest()
-        for name, content in files.items()
-    }
+def _lines(version: str, files: Files) -> set[str]:
+    digests = {name: hashlib.sha256(to).hexdigest() for name, to in files.items()}
+    return {f"{digest}  {version}/{name}" for name, digest in digests.items()}
 
 
-def _release(path: str) -> str:
-    return path.partition("/")[0]
+def _path(line: str) -> str:
+    return line.split()[1]

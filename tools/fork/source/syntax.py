@@ -16,13 +16,7 @@ Block = list[ast.stmt]
 
 
 class Source:
-    """A file that is edited statement by statement.
-
-    Attributes:
-        name: The file's name, for errors.
-        module: Its syntax, which says where each statement stands.
-        lines: With their ends, which are ``newline``.
-    """
+    """A file that is edited statement by statement; lines have their ends."""
 
     def __init__(self, name: str, data: bytes) -> None:
         self.name = name
@@ -46,11 +40,7 @@ class Source:
     ) -> Block:
         """Put text in place of some lines, and statements in place of ``node``.
 
-        Returns:
-            The statements that stand there now, which are copies, but for ``node``.
-
-        Raises:
-            ForkError: The lines would read otherwise than the syntax.
+        Those returned stand there now: copies, but for ``node`` itself.
         """
         block = self.block(node)
         at = block.index(node)

@@ -52,20 +52,10 @@ def make_fork(
 ) -> bool:
     """Bring ``tree`` to the release with the overlay's change as commits on top.
 
-    Edits found in the tree are kept with ``git stash``.
-
-    Args:
-        release: What to weave into.
-        archive: Its verified sdist; or a wheel, for as much as that has.
-        tree: Made if it does not exist.
-        overlay: The folder with our ``vllm/`` and ``tests/v1/``.
-
-    Returns:
-        Whether edits were stashed.
-
-    Raises:
-        ForkError: The change does not fit the release, or the tree has other commits.
-            Then it stays as it is.
+    ``archive`` is the release's verified sdist, or a wheel, for as much as that has.
+    Edits found in the tree are kept with ``git stash``; whether there were any is
+    returned. Where the change does not fit, or others' commits are there, the tree
+    stays as it is.
     """
     if not (tree / ".git").exists():
         _commit_release(release, archive, tree)
@@ -130,10 +120,7 @@ def subject(tree: Path, commit: str) -> str:
 def sign(
     trees: Trees, release: Release, messages: Sequence[str], name: str, email: str
 ) -> None:
-    """Make our commits in the scratch tree under a person's name, signed off.
-
-    What was changed in that tree is lost.
-    """
+    """Make our commits in the scratch tree under a person's name, signed off."""
     make_worktree(trees.fork, trees.scratch, release.tag)
     signed = "commit", "--quiet", "--signoff", "--message"
     who = _people(name, email)
@@ -173,8 +160,7 @@ def make_worktree(fork: Path, folder: Path, commit: str) -> None:
 
 def keep_out_of_git(tree: Path, modules: Sequence[str]) -> None:
     """Have git take tracked files of a tree for what the commit has, as built ones."""
-    if modules:
-        _git(tree, "update-index", "--skip-worktree", "--", *modules)
+    _git(tree, "update-index", "--skip-worktree", "--", *modules)
 
 
 def share_built_files(fork: Path, folder: Path) -> None:

@@ -1,24 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unpack what was fetched, whose digest says that it is what it should be."""
 
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from tools.fork import ForkError
-from tools.fork.program import Word, run
+from tools.fork.program import run
 
 
 def unpack_sdist(archive: Path, target: Path) -> None:
-    """Unpack the one folder of an sdist as ``target``, which appears when whole."""
+    """Unpack the one folder of an sdist as ``target``."""
     failure = f"{archive.name} could not be unpacked; mend this and run again:"
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        # Root would hand the files to owners that git then distrusts.
-        tar: list[Word] = ["tar", "-xzf", archive, "-C", folder, "--no-same-owner"]
-        run(tar, failure, env={"TAR_OPTIONS": ""})
-        (content,) = Path(folder).iterdir()
-        content.replace(target)
+    target.mkdir()
+    # Root would hand the files to owners that git then distrusts.
+    options = ["--strip-components=1", "--no-same-owner"]
+    tar = ["tar", "-xzf", str(archive), "-C", str(target), *options]
+    run(tar, failure, env={"TAR_OPTIONS": ""})
 
 
 def unpack_modules(wheel: Path, target: Path) -> None:

@@ -60,16 +60,7 @@ _REFIT = "; fit our sparse source to this release"
 
 
 def weave(source: Source, upstream: bytes, name: str) -> bytes:
-    """Weave a sparse source into a file of upstream's.
-
-    Args:
-        source: Ours.
-        upstream: The file as the release has it, or as an earlier weave left it.
-        name: The file's path in upstream's repository.
-
-    Raises:
-        ForkError: The source does not fit; names the definition and the statement.
-    """
+    """Weave a sparse source into a file of upstream's, woven before or not."""
     woven = _Weave(source, Source(f"upstream's {name}", upstream), name).woven()
     try:
         compile(woven, name, "exec", dont_inherit=True)
@@ -174,11 +165,7 @@ class _Weave:
                 last = self.run([*run], theirs, last)
 
     def run(self, ours: Block, theirs: Definition, last: ast.stmt | None) -> ast.stmt:
-        """Weave the statements between two ``...``.
-
-        Returns:
-            The last of their anchors, which come behind ``last``.
-        """
+        """Weave the statements between two ``...``, and return their last anchor."""
         comment = self.source.comment_start
         waiting: Block = []
         above, behind = None, 0

@@ -110,21 +110,15 @@ def make_model(folder: Path, architecture: str, words: Sequence[str]) -> None:
 
 def _make_tokenizer(words: Sequence[str], begins: bool) -> Any:
     """Train a byte-level tokenizer; ``begins`` puts a token before every text."""
-    import tokenizers as it
+    import tokenizers
     import transformers
 
-    tokenizer = it.Tokenizer(it.models.BPE())
-    tokenizer.pre_tokenizer = it.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = it.decoders.ByteLevel()
-    trainer = it.trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
-        special_tokens=[BEGIN, END],
-        initial_alphabet=it.pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(words, trainer)
+    trained = tokenizers.ByteLevelBPETokenizer()
+    options = {"special_tokens": [BEGIN, END], "show_progress": False}
+    trained.train_from_iterator(words, VOCABULARY, min_frequency=0, **options)
+    tokenizer = tokenizers.Tokenizer.from_str(trained.to_str())
     if begins:
-        tokenizer.post_processor = it.processors.TemplateProcessing(
+        tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
             single=f"{BEGIN} $A",
             pair=f"{BEGIN} $A {BEGIN} $B",
             special_tokens=[(BEGIN, tokenizer.token_to_id(BEGIN))],

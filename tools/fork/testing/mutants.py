@@ -6,13 +6,12 @@ The test must fail on what was there before, and without any one statement of ou
 
 import ast
 import os
-import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from tools.fork import UPSTREAM_TEST, ForkError
+from tools.fork.child import Json
 from tools.fork.outcomes import Outcomes, counts
 from tools.fork.source.tree import (
     Trees,
@@ -25,8 +24,6 @@ from tools.fork.source.tree import (
 )
 from tools.fork.testing import run_pytest
 
-Json = dict[str, Any]
-
 _NOTHING, _EVERYTHING = "nothing", "all of it"
 _WORKERS = min(4, len(os.sched_getaffinity(0)))
 # One thread each, and no trial programs for what the CPU can do: Inductor takes the
@@ -37,9 +34,7 @@ _SETTINGS = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_VEC_ISA_OK": "1"}
 def check(trees: Trees, commit: str) -> Json:
     """Run the upstream test of one commit, on it and without parts of it.
 
-    Returns:
-        The commit's ``subject`` and ``tree``, the ``outcomes`` of its tests in words,
-        and in ``failed_without``, by what was taken out, the tests that failed.
+    In the result ``failed_without`` has, by what was taken out, the tests that failed.
     """
     ours = touched_files(trees.fork, f"{commit}~", commit)
     with_it = {name: it for name, it in ours.items() if "tests/" not in name}
@@ -52,34 +47,30 @@ def check(trees: Trees, commit: str) -> Json:
     for folder in folders:
         make_worktree(trees.fork, folder, commit)
         share_built_files(trees.fork, folder)
-    free, worker = iter(folders), threading.local()
-
-    def begin() -> None:
-        worker.folder = next(free)
 
     def run(statement: str) -> Outcomes:
-        return _results(worker.folder, without[statement], statement)
+        folder = folders.pop()  # there are as many as workers
+        try:
+            return _results(folder, without[statement], statement)
+        finally:
+            folders.append(folder)
 
-    with ThreadPoolExecutor(_WORKERS, initializer=begin) as pool:
+    with ThreadPoolExecutor(_WORKERS) as pool:
         results = dict(zip(without, pool.map(run, without), strict=True))
     if not all(_as_it_must(*it) for it in results.items()):
         raise ForkError("The upstream test passes or fails where it must not.")
-    failed = {name: _failed(found) for name, found in results.items()}
-    del failed[_NOTHING]
     return {
         "subject": subject(trees.fork, commit),
         "tree": tree_name(trees.fork, commit),
-        "outcomes": counts(results[_NOTHING]),
-        "failed_without": failed,
+        "outcomes": counts(results.pop(_NOTHING)),
+        "failed_without": {name: _failed(found) for name, found in results.items()},
     }
 
 
 def mutants(woven: bytes, upstream: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield the woven file without one of our statements or decorators each.
+    """Yield each of our statements and decorators, and the file with ``pass`` for it.
 
-    Yields:
-        What is taken out, on one line, and the file with a ``pass`` for it. Whether an
-        import is needed, a linter says.
+    Whether an import is needed, a linter says.
     """
     theirs = {ast.dump(part) for part in _parts(upstream)}
     lines = woven.splitlines(keepends=True)
@@ -133,6 +124,5 @@ def _as_it_must(without: str, found: Outcomes) -> bool:
 
 
 def _failed(outcomes: Outcomes) -> list[str]:
-    """Return the names of the tests that failed."""
     wrong = ("failed", "error")
     return [it.partition("::")[2] for it in outcomes if outcomes[it] in wrong]

@@ -25,11 +25,8 @@ def run(
     """Run tests in a tree to their end, or to that of our patience.
 
     The tests are modules or nodeids; options of pytest's come after them. What pytest
-    prints is added to the log.
-
-    Returns:
-        What `read_report_log` does. Where pytest was stopped or crashed, the test that
-        it was at, or the one before, is an error.
+    prints is added to the log. Where pytest was stopped or crashed, the test that it
+    was at, or the one before, is an error.
     """
     with tempfile.TemporaryDirectory() as folder, log.open("a") as printed:
         report = Path(folder, "log")

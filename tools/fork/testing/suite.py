@@ -4,12 +4,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from importlib import metadata
-from pathlib import Path
 
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.environment import build, install
 from tools.fork.program import stream
-from tools.fork.release import Release
+from tools.fork.release import Release, report_folder
 from tools.fork.source.tree import commits, subject, tree_name
 from tools.fork.testing import mutants
 
@@ -17,12 +16,13 @@ from tools.fork.testing import mutants
 WEAVE_TEST = "tests/tools/source/test_weave_release.py"
 
 
-def run(release: Release, reports: Path) -> int:
+def run(release: Release) -> int:
     """Run the tests, those first that need no build, and return the exit status.
 
     It is 0 if every test passed, and the upstream test failed on stock and without any
-    one statement of ours. Then ``reports`` gets test.json, else there is none there.
+    one statement of ours. Then its report is test.json, else there is none.
     """
+    reports = report_folder(release)
     (reports / "test.json").unlink(missing_ok=True)
     options = ["--cov=tools/fork", "--cov-report=term-missing:skip-covered"]
     options.append(f"--ignore={WEAVE_TEST}")

@@ -5,12 +5,11 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
+from tools.fork.child import Json
 from tools.fork.engine.generate import settings
 from tools.fork.outcomes import Outcomes, counts
 from tools.fork.program import step
@@ -41,34 +40,25 @@ _RERUNS = 3
 _RANK = {"passed": 2, "skipped": 1}  # above failed and error
 
 
-@dataclass(frozen=True)
-class _Side:
-    """A tree, and the file for what pytest prints there."""
-
-    name: str
-    tree: Path
-    log: Path
-
-    def run(self, tests: Sequence[str]) -> dict[str, str]:
-        # What is compiled is kept under what it was compiled from: both trees share it.
-        env = settings(self.tree, ROOT / "build/cache/upstream")
-        env["HF_HOME"] = str(ROOT / _MODELS)
-        start = time.perf_counter()
-        found = run_pytest.run(tests, self.tree, env, self.log)
-        seconds = time.perf_counter() - start
-        print(f"    {self.name:5} {seconds:4.0f} s: {counts(found)}", flush=True)
-        return found
-
-
 def run(trees: Trees, report: Path) -> int:
     """Run the tests on both trees; return the exit status, 1 if any is worse.
 
     The folder ``report`` gets upstream-tests.json, and what pytest printed.
     """
     report.mkdir(parents=True, exist_ok=True)
-    places = {"stock": trees.stock, "fork": trees.fork}
-    sides = [_Side(*it, report / f"upstream-{it[0]}.log") for it in places.items()]
-    found: dict[str, dict[str, str]] = {name: {} for name in places}
+    sides = {"stock": trees.stock, "fork": trees.fork}
+    found: dict[str, dict[str, str]] = {side: {} for side in sides}
+
+    def run_on(side: str, tests: Sequence[str]) -> dict[str, str]:
+        # What is compiled is kept under what it was compiled from: both trees share it.
+        env = settings(sides[side], ROOT / "build/cache/upstream")
+        env["HF_HOME"] = str(ROOT / _MODELS)
+        start = time.perf_counter()
+        ended = run_pytest.run(tests, sides[side], env, report / f"upstream-{side}.log")
+        seconds = time.perf_counter() - start
+        print(f"    {side:5} {seconds:4.0f} s: {counts(ended)}", flush=True)
+        return ended
+
     # Those of stock on either side, as far as this release has them.
     modules = [
         [it for it in tests.split() if (trees.stock / it).is_file()] for tests in TESTS
@@ -77,11 +67,11 @@ def run(trees: Trees, report: Path) -> int:
     with step(f"small random models in {_MODELS}/"):
         hub.make_hub(ROOT / _MODELS, sorted([trees.stock / _PROMPTS, *words]))
     for side in sides:
-        side.log.unlink(missing_ok=True)
+        (report / f"upstream-{side}.log").unlink(missing_ok=True)
     for tests in filter(None, modules):
         print("\n".join(f"  {it}" for it in tests), flush=True)
         for side in sides:
-            found[side.name] |= side.run(tests)
+            found[side] |= run_on(side, tests)
     if "passed" not in found["stock"].values():
         raise ForkError(
             "No test passed on stock, so nothing was compared; what pytest said is "
@@ -92,13 +82,13 @@ def run(trees: Trees, report: Path) -> int:
     flaky = set()
     for side in sides if worse else ():
         print(f"  {len(worse)} of them {_RERUNS} times again", flush=True)
-        runs = [found[side.name], *(side.run(worse) for _ in range(_RERUNS))]
+        runs = [found[side], *(run_on(side, worse) for _ in range(_RERUNS))]
         flaky |= {it for it in worse if len({_ranks(run)[it] for run in runs}) > 1}
     worse = [nodeid for nodeid in worse if nodeid not in flaky]
     differ = {"worse": worse, "better": better, "flaky": sorted(flaky)}
     print("\n".join(_summary(found, differ)))
     file = report / "upstream-tests.json"
-    content: dict[str, Any] = {"tree": tree_name(trees.fork), **found, **differ}
+    content: Json = {"tree": tree_name(trees.fork), **found, **differ}
     file.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
     print(f"The report: {file.relative_to(ROOT)}; why tests fail: upstream-*.log there")
     return 1 if worse else 0
@@ -115,7 +105,6 @@ def _ranks(outcomes: Outcomes) -> Counter[str]:
 def _summary(
     found: Mapping[str, Outcomes], differ: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
-    """Yield the lines that say what ran, and what differs."""
     for name, outcomes in found.items():
         yield f"{name}: {len(outcomes)} tests: {counts(outcomes)}"
     for name, nodeids in differ.items():

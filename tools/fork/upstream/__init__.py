@@ -1,6 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes upstream.
-
-In: the trees, and what was measured of them. Out: two signed-off patches that have
-passed upstream's own checks, and a description of each.
-"""
+"""In: the trees, and reports. Out: two signed-off patches, checked and described."""

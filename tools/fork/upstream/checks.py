@@ -5,10 +5,10 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import VENV
+from tools.fork.child import Json
 from tools.fork.program import Word, for_programs
 from tools.fork.settings import GIT, packages
 
@@ -20,16 +20,11 @@ _HOOKS = {
     "typos": "typos",
 }
 
-Json = dict[str, Any]
-
 
 def check(tree: Path, files: Sequence[str]) -> list[str]:
-    """Run upstream's hooks on files of a tree, which is a worktree of git's.
+    """Run upstream's hooks on files of a worktree, and return a line for each.
 
     The configuration that is derived from upstream's is written beside the tree.
-
-    Returns:
-        What pre-commit says of each hook that looked at a file.
     """
     import yaml
 

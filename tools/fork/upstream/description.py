@@ -2,9 +2,9 @@
 """The words of the commits, and of a pull request for each."""
 
 from pathlib import Path
-from typing import Any
 
 from tools.fork import UPSTREAM_TEST, documents
+from tools.fork.child import Json
 from tools.fork.engine import demo
 from tools.fork.engine.generate import SAMPLING
 from tools.fork.release import Release, read_report
@@ -12,8 +12,6 @@ from tools.fork.sampler import measure
 from tools.fork.source.tree import Trees, changed_lines, tree_name
 
 _HERE = Path(__file__).parent
-
-Json = dict[str, Any]
 
 
 def messages(stock: Path) -> list[str]:

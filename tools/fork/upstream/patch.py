@@ -4,10 +4,10 @@
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
+from tools.fork.child import Json
 from tools.fork.program import run, step
 from tools.fork.release import Release
 from tools.fork.sampler import measure
@@ -22,8 +22,6 @@ from tools.fork.source.tree import (
 )
 from tools.fork.upstream import checks, description
 
-Json = dict[str, Any]
-
 _NO_IDENTITY = (
     "A patch needs your name, to be signed off; set it and run again:\n"
     '    git config --global user.name "<name>"\n'
@@ -35,14 +33,8 @@ _NO_IDENTITY = (
 def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Path]:
     """Write each commit as a patch into ``target``, and a description of it.
 
-    What is in ``reports`` is told of those commits that it was measured of.
-
-    Returns:
-        The files, in order.
-
-    Raises:
-        ForkError: git knows no identity of the user's, a check of upstream's fails, or
-            ``target`` cannot be written. Then earlier patches are left as they were.
+    What is in ``reports`` is told of those commits that it was measured of. Whatever
+    fails, earlier patches are left as they were.
     """
     name, email = identity(ROOT)
     messages = description.messages(trees.stock)
@@ -77,7 +69,6 @@ def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Pa
 
 
 def _check(trees: Trees, commit: str) -> None:
-    """Run upstream's own checks on what a commit touches."""
     make_worktree(trees.fork, trees.scratch, commit)
     with step("upstream's own checks"):
         files = touched(trees.scratch, f"{commit}~", commit)
