@@ -21,7 +21,8 @@ RESULTS = documents.ROOT / documents.TEMPLATES / "results.md.jinja"
 def figures() -> Any:
     """What was measured last."""
     there = documents.load(documents.ROOT / documents.FIGURES)
-    return {name: there[name] for name in ("trainer", "server", "compilations_cpu")}
+    names = ("trainer", "server", "compilations_cpu", "steady_cpu")
+    return {name: there[name] for name in names}
 
 
 def test_a_full_run_measures_everything_and_a_quick_one_counts() -> None:
@@ -167,6 +168,15 @@ def test_the_report_says_what_was_measured(figures: Any) -> None:
         "`time it` | A GPU, ",
     ):
         assert line in text
+
+
+def test_a_quick_report_does_without_the_op(figures: Any) -> None:
+    levels = figures["steady_cpu"]["results"]
+    assert "`x.sum(-1)`" in report(figures)
+
+    levels[:] = [it for it in levels if it["level"] == "forward"]
+
+    assert "`x.sum(-1)`" not in report(figures)
 
 
 def test_what_is_missing_or_differs_and_a_busy_machine_are_said(figures: Any) -> None:
