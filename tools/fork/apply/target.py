@@ -9,7 +9,7 @@ from pathlib import Path
 from tools.fork import ForkError
 from tools.fork.apply import checkout, compare, installed
 from tools.fork.apply.installed import is_the_releases
-from tools.fork.model_runner import on_v1
+from tools.fork.apply.model_runner import on_v1
 from tools.fork.program import run
 
 _WHERE = (

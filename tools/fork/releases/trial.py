@@ -4,10 +4,10 @@
 from pathlib import Path
 
 from tools.fork import documents, machine
+from tools.fork.apply.model_runner import on_v1
 from tools.fork.bootstrap import ROOT
 from tools.fork.child import Json
 from tools.fork.engine.generate import of_sampling
-from tools.fork.model_runner import on_v1
 from tools.fork.program import step
 from tools.fork.release import Release, all_described, read_report, report_folder
 from tools.fork.releases.woven import Woven, weave

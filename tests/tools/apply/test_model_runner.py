@@ -3,7 +3,7 @@
 
 import pytest
 
-from tools.fork.model_runner import on_v1
+from tools.fork.apply.model_runner import on_v1
 
 
 @pytest.mark.parametrize(
