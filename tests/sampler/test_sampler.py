@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -66,10 +65,9 @@ def test_nothing_compiles_after_construction(
     assert compilations() == []
 
 
-def sample(batch: int, sampler: Any, together: threading.Barrier) -> None:
-    """Sample a few times, once all threads of a barrier are there."""
+def sample(batch: int, sampler: Any) -> None:
+    """Sample a few times, as each thread has to: inference mode is a thread's own."""
     with torch.inference_mode():
-        together.wait()
         for _ in range(5):
             check(sampler(logits(batch), metadata(batch)), logits(batch))
 
@@ -77,7 +75,11 @@ def sample(batch: int, sampler: Any, together: threading.Barrier) -> None:
 @pytest.mark.parametrize("ready", [True, False], ids=["ready", "not yet compiled"])
 def test_threads_that_sample_at_once(ready: bool) -> None:
     sampler = sampler_of("raw_logits") if ready else Sampler("raw_logits")
-    work = partial(sample, sampler=sampler, together=threading.Barrier(4))
+    together = threading.Barrier(4)
+
+    def work(batch: int) -> None:
+        together.wait()
+        sample(batch, sampler)
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(work, (1, 2, 1, 8)))  # and raise what any of them raised
@@ -85,14 +87,12 @@ def test_threads_that_sample_at_once(ready: bool) -> None:
 
 def test_nothing_compiles_in_another_thread() -> None:
     """Alone: in several at once Dynamo's guards may fail for no reason, as on stock."""
-    work = partial(
-        sample, sampler=sampler_of("raw_logits"), together=threading.Barrier(1)
-    )
+    sampler = sampler_of("raw_logits")
     compilations()
 
     for batch in (1, 2, 1, 8):
         with ThreadPoolExecutor(1) as thread:
-            thread.submit(work, batch).result()
+            thread.submit(sample, batch, sampler).result()
 
     assert compilations() == []
 

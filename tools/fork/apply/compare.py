@@ -5,10 +5,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from tools.fork import ForkError, child
 from tools.fork.bootstrap import ROOT
+from tools.fork.child import Json
 
 BATCHES = (1, 2, 8)
 VOCABULARY = 151936
@@ -44,7 +44,7 @@ def lines(
             yield f"    could not be run here, so this is not shown: {last}"
 
 
-def _line(found: dict[str, Any]) -> str:
+def _line(found: Json) -> str:
     ahead, calls = found["ahead"], found["calls"]
     for it in (ahead, *calls):
         if it["error"]:
