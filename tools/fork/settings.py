@@ -5,7 +5,6 @@ Standard library only, and no new syntax: it serves before anything is installed
 """
 
 import ast
-import getpass
 import os
 import re
 import subprocess
@@ -57,10 +56,8 @@ def for_programs(more: "Mapping[str, str] | None" = None) -> "dict[str, str]":
             # What a person has in a home that can only be read counts.
             name = "XDG_CACHE_HOME" if os.path.isdir(home) else "HOME"
             kept[name] = str(ours)
-    try:
-        getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        kept["USER"] = str(os.getuid())  # torch names a folder after the user
+    # torch names a folder after the user, who may be without a name.
+    kept["USER"] = kept.get("USER") or str(os.getuid())
     # Our own servers are not behind a proxy; of two spellings programs read either.
     theirs = [kept[it] for it in ("no_proxy", "NO_PROXY") if kept.get(it)]
     direct = ",".join([*theirs, "localhost,127.0.0.1"]).split(",")
