@@ -12,8 +12,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from tools.fork import ForkError
@@ -36,22 +36,18 @@ def call(
     fails is a ForkError.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as errors:
+    with log.open("w") as errors, TemporaryFile("w+") as asked:
+        json.dump(keywords, asked)
+        asked.seek(0)
         process = subprocess.Popen(
             [*python, "-m", "tools.fork.child", module],
             cwd=ROOT,
             env=for_programs(env),
-            stdin=subprocess.PIPE,
+            stdin=asked,
             stdout=subprocess.PIPE,
             stderr=errors,
-            text=True,
         )
-        assert process.stdin
-        assert process.stdout
-        with suppress(BrokenPipeError):  # it has failed before it could read them
-            json.dump(keywords, process.stdin)
-            process.stdin.close()
-        yield from map(json.loads, process.stdout)
+        yield from map(json.loads, process.stdout or ())
     if process.wait():
         raise ForkError(f"{module} failed; {ending(log)}")
 
