@@ -28,7 +28,7 @@ def test_tests_that_need_no_build_come_first(
     trees = Trees(*[Path("tree")] * 4)
     found = {"failed_without": {"a line": ["test_it"]}}
 
-    def stream(program: list[Any], cwd: Path, env: Any = None) -> int:
+    def stream(*program: Any, env: Any) -> int:
         calls.append(str(program[-1]))
         assert (suite.WEAVE_TEST in program) == (program[-1] == sampler)
         return 5 if program[-1] == failing else 0
@@ -87,9 +87,9 @@ def test_the_trees_to_compare_are_made_first(
     patch = monkeypatch.setattr
     patch(commands.build, "make", lambda it: calls.append(it.version))
     patch(commands.build, "make_trees", lambda it: calls.append(it.version))
-    patch(commands, "stream", lambda program, cwd: calls.append(program[1:]) or 7)
+    patch(commands, "stream", lambda *program: calls.append([*program]) or 7)
 
     assert run("bench", *quick) == 7
 
     pinned = commands.described(None).version
-    assert calls == [pinned, commands.MERGED, ["-m", "benchmarks", *quick]]
+    assert calls == [pinned, commands.MERGED, ["benchmarks", *quick]]

@@ -15,7 +15,7 @@ from tools.fork.apply import target, wheel
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.engine import demo
 from tools.fork.environment import build, install
-from tools.fork.program import Word, step, stream
+from tools.fork.program import step, stream
 from tools.fork.release import (
     MERGED,
     all_described,
@@ -31,8 +31,6 @@ from tools.fork.testing import suite, upstream_tests
 from tools.fork.upstream import patch
 
 Options = argparse.Namespace
-# No script beside it: those of a checkout that was moved name another Python.
-_PYTHON: tuple[Word, ...] = (VENV / "bin/python", "-m")
 
 
 def parse(arguments: list[str]) -> Options:
@@ -94,8 +92,8 @@ def _test_upstream(options: Options) -> int:
 
 
 def _lint(_: Options) -> int:
-    program = [*_PYTHON, "pre_commit", "run", "--all-files"]
-    return stream(program, ROOT, {**packages(sys.executable), **GIT})
+    env = {**packages(sys.executable), **GIT}
+    return stream("pre_commit", "run", "--all-files", env=env)
 
 
 def _patch(options: Options) -> None:
@@ -139,4 +137,4 @@ def _weave(options: Options) -> int:
 def _bench(options: Options) -> int:
     build.make(described(None))
     build.make_trees(described(MERGED))  # its sampler is measured too
-    return stream([*_PYTHON, "benchmarks", *["--quick"] * options.quick], ROOT)
+    return stream("benchmarks", *["--quick"] * options.quick)

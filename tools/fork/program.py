@@ -77,9 +77,9 @@ def uv(failure: str, *words: Word, env: Mapping[str, str] | None = None) -> byte
     return run([VENV / "bin/uv", *words], failure, ROOT, told)
 
 
-def stream(
-    program: Sequence[Word], cwd: Path, env: Mapping[str, str] | None = None
-) -> int:
-    """Run a program in full view and return its exit status."""
+def stream(module: str, *words: Word, env: Mapping[str, str] | None = None) -> int:
+    """Run a module in full view, in our folder, and return its exit status."""
+    # No script beside Python: those of a checkout that was moved name another Python.
+    program = [VENV / "bin/python", "-m", module, *words]
     sys.stdout.flush()
-    return subprocess.run(program, cwd=cwd, env=for_programs(env)).returncode
+    return subprocess.run(program, cwd=ROOT, env=for_programs(env)).returncode

@@ -7,7 +7,7 @@ from pathlib import Path
 from tools.fork import UPSTREAM_TEST, ForkError
 from tools.fork.apply.replace import replace
 from tools.fork.bootstrap import ROOT
-from tools.fork.program import run, stream
+from tools.fork.program import run
 from tools.fork.source.overlay import on_disk, woven
 
 
@@ -32,8 +32,9 @@ def apply(checkout: Path, overlay: Path = ROOT, force: bool = False) -> None:
         )
     replace({(checkout / name).resolve(): it for name, it in wanted.items()})
     # To count the lines of a new file too, git has to know of it.
-    stream(["git", "add", "--intent-to-add", "--", *wanted], checkout)
-    stream(["git", "diff", "--stat", "--", *wanted], checkout)
+    failure = "The change is woven in, but git could not show it:"
+    run(["git", "add", "--intent-to-add", "--", *wanted], failure, checkout)
+    print(run(["git", "diff", "--stat", "--", *wanted], failure, checkout).decode())
     print(
         f"Woven into {checkout}, not committed. Next: read `git diff` there, run "
         f"`pytest {UPSTREAM_TEST}` with that checkout installed, then "

@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 
-from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.environment import build, install
 from tools.fork.program import stream
 from tools.fork.release import Release, report_folder
@@ -58,4 +57,4 @@ def run(release: Release) -> int:
 
 def _pytest(title: str, options: Sequence[str], settings: Mapping[str, str]) -> int:
     print(f"{title}:", flush=True)
-    return stream([VENV / "bin/python", "-m", "pytest", "-q", *options], ROOT, settings)
+    return stream("pytest", "-q", *options, env=settings)
