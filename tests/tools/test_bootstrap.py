@@ -39,11 +39,17 @@ def test_which_pythons_will_do(
         __main__.main()
 
 
-def test_a_path_that_no_compiler_gets_to_see_whole() -> None:
+def test_a_path_that_no_compiler_gets_to_see_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lock = Mock()
+    monkeypatch.setattr(bootstrap, "lock", lock)
     for place in (Path("/a folder"), Path("/it's")):
+        monkeypatch.setattr(bootstrap, "ROOT", place)
         with pytest.raises(ForkError, match=f"quote in its path, which {place} has"):
-            bootstrap.check_path("demo", place)
-        bootstrap.check_path("lint", place)
+            bootstrap.enter(["demo"], bootstrap.VENV)
+        bootstrap.enter(["lint"], bootstrap.VENV)
+        lock.assert_called_with(place / "build")
 
 
 @pytest.fixture

@@ -89,15 +89,13 @@ def test_uv_asks_where_pip_asks_and_nothing_is_installed_elsewhere(
 def test_a_uv_that_is_told_of_an_index_itself(
     pip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def told() -> set[str]:
-        found = settings.packages(sys.executable)
-        return {name for name in found if name.startswith("UV_")}
+    def told() -> list[str]:
+        return [it for it in settings.packages(sys.executable) if it.startswith("UV_")]
 
     pip.write_text("[global]\nindex-url = file:///one\n")
-    assert "UV_DEFAULT_INDEX" in told()
-    with monkeypatch.context() as patch:
-        patch.setenv("UV_INDEX_URL", "file:///two")
-        assert not told()
+    monkeypatch.setenv("UV_INDEX_URL", "file:///two")
+    assert not told()
+    monkeypatch.delenv("UV_INDEX_URL")
     write(pip.parent, {"uv/uv.toml": b'[[index]]\nurl = "file:///two"\n'})
     assert not told()
 

@@ -35,19 +35,14 @@ def check_python(version: "tuple[int, ...]", command: str = "") -> None:
         )
 
 
-def check_path(command: str, root: Path) -> None:
-    """Check that a command can work in a checkout at ``root``."""
-    if command not in ("lint", "wheel") and re.search(r"[\s'\"\\]", str(root)):
-        raise ForkError(
-            "torch.compile does not work in a folder with a space or quote in its "
-            f"path, which {root} has; move the checkout, then run this again. "
-            "`make apply` works."
-        )
-
-
 def enter(arguments: "list[str]", venv: Path) -> None:
     """Go on in the virtual environment, made if need be; return once inside."""
-    check_path(arguments[0], ROOT)
+    if arguments[0] not in ("lint", "wheel") and re.search(r"[\s'\"\\]", str(ROOT)):
+        raise ForkError(
+            "torch.compile does not work in a folder with a space or quote in its "
+            f"path, which {ROOT} has; move the checkout, then run this again. "
+            "`make apply` works."
+        )
     lock(ROOT / "build")
     if Path(sys.prefix) == venv:
         return

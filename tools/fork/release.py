@@ -106,13 +106,10 @@ def _offer(version: str) -> str:
             f"The package index names no vLLM {version} either, or does not answer: "
             "see `pip index versions vllm`."
         )
-    lines = [f'["{version}"]', f'torch = "{torch[0]}"']
-    for package, found in digests.items():
-        if found:
-            listed = "".join(f'    "{digest}",\n' for digest in found)
-            lines.append(f"{package} = [\n{listed}]")
-    entry = "\n".join(lines)
-    return f"To have vLLM {version} too, check this entry and add it:\n\n{entry}\n"
+    entry = {"torch": torch[0], **{it: found for it, found in digests.items() if found}}
+    lines = [f"{name} = {json.dumps(value, indent=4)}" for name, value in entry.items()]
+    said = "\n".join([f'["{version}"]', *lines])
+    return f"To have vLLM {version} too, check this entry and add it:\n\n{said}\n"
 
 
 def _compile(requirement: str, *options: str) -> str:
