@@ -32,7 +32,7 @@ def measure(what: str, variant: str, cache: str, scratch: Path) -> list[Json]:
     if not model.exists():
         texts = sorted(folder("stock").glob(_TEXTS))
         model.mkdir()
-        hub.make_model(model, "llama", [it.read_text() for it in texts])
+        hub.make_model(model, [it.read_text() for it in texts])
     run = {"trainer": training.run, "server": server.run}[what]
     with tempfile.TemporaryDirectory(dir=scratch) as trace:
         env = settings(tree, scratch / f"{what}-{variant}") | {"TORCH_TRACE": trace}

@@ -45,7 +45,7 @@ def parse(arguments: list[str]) -> Options:
         "build": _build,
         "demo": _demo,
         "test": lambda it: suite.run(described(it.release)),
-        "test-upstream": _test_upstream,
+        "test-upstream": lambda it: upstream_tests.run(described(it.release)),
         "lint": _lint,
         "patch": _patch,
         "wheel": _wheel,
@@ -84,11 +84,6 @@ def _build(options: Options) -> None:
 def _demo(options: Options) -> int:
     release = described(options.release)
     return demo.run(release, build.make(release), report_folder(release))
-
-
-def _test_upstream(options: Options) -> int:
-    release = described(options.release)
-    return upstream_tests.run(build.make(release), report_folder(release))
 
 
 def _lint(_: Options) -> int:
