@@ -21,7 +21,7 @@ def nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("original")
-    Miniature.make(folder)
+    Miniature(folder).make_fork()
     return folder
 
 

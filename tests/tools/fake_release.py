@@ -67,17 +67,18 @@ class Miniature:
         self.overlay = folder / "overlay"
         self.trees = Trees.inside(folder / "build")
         self.fork = self.trees.fork
+        if not self.sdist.exists():
+            self._make()
         self.release = Release(VERSION, "0", {"vllm": sha256(self.sdist)})
 
-    @classmethod
-    def make(cls, folder: Path) -> "Miniature":
-        files = {f"vllm-{VERSION}/{name}": content for name, content in FILES.items()}
-        (folder / "downloads").mkdir()
-        make_archive(folder / f"downloads/vllm-{VERSION}.tar.gz", files)
-        write(folder / "overlay", {MODULE: OVERLAY, TEST: b"def test_new(): pass\n"})
-        made = cls(folder)
-        made.make_fork()
-        return made
+    def _make(self) -> None:
+        write(self.overlay, {MODULE: OVERLAY, TEST: b"def test_new(): pass\n"})
+        self.sdist.parent.mkdir()
+        with tarfile.open(self.sdist, "w:gz") as tar:
+            for name, content in FILES.items():
+                member = tarfile.TarInfo(f"vllm-{VERSION}/{name}")
+                member.size, member.uid, member.gid = len(content), 4242, 4242
+                tar.addfile(member, io.BytesIO(content))
 
     def make_fork(self) -> bool:
         return make_fork(self.release, self.sdist, self.fork, self.overlay)
@@ -143,13 +144,3 @@ def side(ahead: int, *compiled: int, error: str | None = None) -> Any:
     steps: list[Any] = [{**step, "compiled": it} for it in (ahead, *compiled)]
     steps[-1]["error"] = error
     return {"torch": "2+cpu", "device": "CPU", "ahead": steps[0], "calls": steps[1:]}
-
-
-def make_archive(path: Path, files: dict[str, bytes]) -> Path:
-    """Write a .tar.gz with these members."""
-    with tarfile.open(path, "w:gz") as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return path

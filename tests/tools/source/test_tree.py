@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The trees: the release as one commit, ours on top, stock beside it."""
 
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,7 +11,17 @@ from unittest.mock import Mock
 
 import pytest
 
-from fake_release import MODULE, OVERLAY, SAMPLER, TEST, VERSION, Miniature, git, write
+from fake_release import (
+    MODULE,
+    OVERLAY,
+    SAMPLER,
+    TEST,
+    VERSION,
+    Miniature,
+    git,
+    make_wheel,
+    write,
+)
 from tools.fork import ForkError
 from tools.fork.source import tree
 from tools.fork.source.overlay import woven
@@ -19,7 +30,8 @@ WOVEN = SAMPLER.replace(
     b"        # Upstream's comment",
     b"        # Ours.\n        mark(logprobs, 0)\n\n        # Upstream's comment",
 )
-AHEAD = b"\n    def _compile_ahead(self):\n        return\n"
+AHEAD = WOVEN + b"\n    def _compile_ahead(self):\n        return\n"
+OURS = b"def test_new(): pass\n"
 
 
 def test_the_release_is_one_commit_and_ours_are_two_whoever_makes_them(
@@ -28,6 +40,7 @@ def test_the_release_is_one_commit_and_ours_are_two_whoever_makes_them(
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "Ada")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "ada@example.org")
+    monkeypatch.setenv("TAR_OPTIONS", "--exclude=*.py")
     fork, release = mini.fork, mini.release
     shutil.rmtree(fork)
 
@@ -39,13 +52,14 @@ def test_the_release_is_one_commit_and_ours_are_two_whoever_makes_them(
         f"{tree.SUBJECTS[0]} , vLLM fork",
         f"vLLM {VERSION} tag: v{VERSION}, vLLM fork",
     ]
-    assert tree.touched(fork, release.tag) == [TEST, MODULE]
     first, second = tree.commits(fork, release)
-    assert tree.touched(fork, first, second) == [MODULE]
-    assert tree.committed(fork, first, MODULE) == WOVEN
-    assert (fork / MODULE).read_bytes() == WOVEN + AHEAD
+    woven = {TEST: OURS, MODULE: WOVEN}
+    assert tree.touched_files(fork, release.tag, first) == woven
+    assert tree.touched_files(fork, first, second) == {MODULE: AHEAD}
+    assert (fork / MODULE).read_bytes() == AHEAD
     assert not git(fork, "status", "--porcelain")
-    # The sdist, whole but for its metadata.
+    # The sdist, ours and whole but for its metadata.
+    assert (fork / "setup.py").stat().st_uid == os.getuid()
     files = git(fork, "ls-tree", "-r", "--name-only", release.tag).splitlines()
     assert "ignored.txt" in files
     assert not {"PKG-INFO", "vllm.egg-info/PKG-INFO", "vllm/_version.py"} & {*files}
@@ -105,7 +119,7 @@ def test_a_changed_overlay_replaces_our_commits_but_not_a_persons_edits(
     (mini.overlay / TEST).unlink()
     (mini.fork / ".git/index.lock").touch()  # of a git that was killed
     assert not mini.make_fork()
-    assert tree.touched(mini.fork, mini.release.tag) == [MODULE]
+    assert [*tree.touched_files(mini.fork, mini.release.tag)] == [MODULE]
 
     (mini.fork / MODULE).write_text("mine\n")
     write(mini.overlay, {MODULE: OVERLAY.replace(b"logprobs, 0", b"logprobs, 1")})
@@ -167,6 +181,25 @@ def test_a_build_that_was_stopped_recovers(
     assert not (mini.fork / "vllm/half.py").exists()
 
 
+def test_what_was_fetched_but_cannot_be_unpacked(mini: Miniature) -> None:
+    archive = mini.sdist.with_name("cut.tar.gz")
+    archive.write_bytes(mini.sdist.read_bytes()[:-20])
+    shutil.rmtree(mini.fork)
+    with pytest.raises(ForkError, match=r"cut\.tar\.gz could not .* again:\n.*end"):
+        tree.make_fork(mini.release, archive, mini.fork)
+    assert not mini.fork.exists()
+
+    names = ["vllm/_C.abi3.so", "vllm/a.py", "vllm/b.py", "_C.so", "vllm/sub/_D.so"]
+    wheel = make_wheel(mini.overlay, "vllm", "1", dict.fromkeys(names, b""))
+    tree.unpack(wheel, mini.fork, "vllm/*.so", "vllm/b.py")
+    found = {it.name for it in mini.fork.rglob("*") if it.is_file()}
+    assert found == {"_C.abi3.so", "_D.so", "b.py"}
+    with pytest.raises(ForkError, match=r"vllm-1-.*\.whl has no vllm/c\.py\."):
+        tree.unpack(wheel, mini.fork, "vllm/c.py")
+    with pytest.raises(ForkError, match=r"whl could not be unpacked \(.+\); mend that"):
+        tree.unpack(wheel, archive, "*.so")
+
+
 NEWER = SAMPLER.replace(b"# Upstream's comment.", b"values = ask()")
 # It asks for a statement that only the newer release has.
 PORT = OVERLAY.replace(b"mark(", b"port(").replace(
@@ -174,29 +207,23 @@ PORT = OVERLAY.replace(b"mark(", b"port(").replace(
     b"        ...\n        values = ask()\n        ...\n        # Ours.",
 )
 OTHER = "vllm/other.py"
-OURS = b"def test_new(): pass\n"
 
 
 def test_a_port_is_woven_where_it_fits_and_holds_only_what_differs(
     overlay: Path,
 ) -> None:
-    write(overlay, {f"ports/10.0.0/{MODULE}": PORT, OTHER: b"import a\n"})
+    old, new = b"\n\ndef old(): pass\n", b"\n\ndef new(): return 1\n"
+    write(overlay, {OTHER: b"import a\n", f"ports/10.0.0/{MODULE}": PORT})
+    write(overlay / "ports/10.0.0", {OTHER: old + b"\n\ndef new(): pass\n"})
+    write(overlay / "ports/11.0.0", {OTHER: new})
     files = {MODULE: SAMPLER, OTHER: b"import b\n"}
 
-    assert b"mark(logprobs" in woven(overlay, files.get)[MODULE]
+    found = woven(overlay, files.get)
+    assert b"mark(logprobs" in found[MODULE]
+    assert found[OTHER] == b"import a\nimport b\n"
     found = woven(overlay, {**files, MODULE: NEWER}.get)
     assert b"port(logprobs" in found[MODULE]
-    assert found[OTHER] == b"import a\nimport b\n"
-
-
-def test_a_port_builds_on_the_one_before_it(overlay: Path) -> None:
-    old = b"def old(): pass\n\n\ndef new(): pass\n"
-    new = b"def new(): return 1\n"
-    write(overlay, {f"ports/10.0.0/{OTHER}": old, f"ports/11.0.0/{OTHER}": new})
-
-    found = woven(overlay, {MODULE: SAMPLER, OTHER: b"import b\n"}.get)[OTHER]
-
-    assert found == b"import b\n\n\ndef old(): pass\n\n\ndef new(): return 1\n"
+    assert found[OTHER] == b"import a\nimport b\n" + old + new
 
 
 THEIRS = b"import b\n\n\ndef test_theirs():\n    b()\n"
