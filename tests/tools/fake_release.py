@@ -114,11 +114,11 @@ def write(folder: Path, files: dict[str, bytes]) -> None:
         (folder / name).write_bytes(content)
 
 
-def make_program(path: Path, script: str, mode: int = 0o755) -> None:
+def make_program(path: Path, script: str) -> None:
     """Write a program of one line of shell."""
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(mode)
+    path.chmod(0o755)
 
 
 def make_wheel(folder: Path, name: str, version: str, files: dict[str, bytes]) -> Path:

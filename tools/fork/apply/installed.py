@@ -18,7 +18,7 @@ from pathlib import Path
 from tools.fork import ForkError
 from tools.fork.apply.replace import replace
 from tools.fork.bootstrap import ROOT
-from tools.fork.source.overlay import module_names, newest_that_fits, on_disk
+from tools.fork.source.overlay import newest_that_fits, on_disk, touched
 
 FORK = "_fork_"  # in the build tag of a wheel that has the change
 _KEPT = ".vllm-before-the-fork"
@@ -93,7 +93,8 @@ def apply(
 def undo(installed: Installed, overlay: Path = ROOT) -> list[str]:
     """Put back what modules were before, all of them or none; return their paths."""
     site = installed.site
-    names = [it for it in module_names(overlay) if (site / it).exists()]
+    ours = touched([overlay, *overlay.glob("ports/*")])
+    names = [it for it in ours if (site / it).exists()]
     before = {it: _before(installed, it) or b"" for it in names}
     changes = {it: to for it, to in before.items() if to != (site / it).read_bytes()}
     again = (

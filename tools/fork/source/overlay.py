@@ -3,7 +3,7 @@
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from pathlib import Path
 
 from tools.fork import ForkError
@@ -42,7 +42,7 @@ def woven(
     definitions to leave out, as one of COMMITS.
     """
     folders, result = newest_that_fits(overlay, read, without)
-    for name in _sources(folders, "tests/v1"):
+    for name in touched(folders, "tests/v1"):
         result[name] = _woven_test(folders, name, read, without)
     return {name: to for name, to in sorted(result.items()) if to != read(name)}
 
@@ -65,18 +65,13 @@ def newest_that_fits(
     for at, port in reversed([*enumerate(ports)]):
         folders = ports[pinned : at + 1] or [overlay, port]
         try:
-            names = _sources(folders)
+            names = touched(folders)
             return folders, {
                 it: _woven_source(folders, it, read, without) for it in names
             }
         except ForkError as error:
             misfits.append(f"{port.relative_to(overlay).as_posix()}/vllm: {error}")
     raise ForkError("\n    ".join(["None of our sources fits:", *misfits]))
-
-
-def module_names(overlay: Path) -> list[str]:
-    """Return the paths of all modules that some set of ours touches."""
-    return _sources([overlay, *overlay.glob("ports/*")])
 
 
 def _woven_source(
@@ -123,8 +118,8 @@ def _woven_test(
     return _woven_source(ports, name, read, without)
 
 
-def _sources(folders: Sequence[Path], where: str = "vllm") -> list[str]:
-    """Return the paths of our sources in some folders, sorted, each once."""
+def touched(folders: Iterable[Path], where: str = "vllm") -> list[str]:
+    """Return the paths of upstream's files that some of our folders touch, sorted."""
     found = ((it, path) for it in folders for path in it.glob(f"{where}/**/*.py"))
     return sorted({path.relative_to(it).as_posix() for it, path in found})
 
