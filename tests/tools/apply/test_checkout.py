@@ -11,21 +11,18 @@ from fake_release import FILES, MODULE, TEST, git, write
 from tools.fork import ForkError
 from tools.fork.apply import checkout as checkouts
 from tools.fork.apply import target
-from tools.fork.apply.replace import replace
+
+LAST = "vllm/zzz.py"
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "checkout"
-    git(tmp_path, "init", "--quiet", str(folder))
-    commit(folder, FILES)
+    # Beside the last file, a folder is in the way of its like.
+    write(folder, {**FILES, LAST: b"import b\n", "vllm/.zzz.py.partial/a": b""})
+    for it in ("init --quiet", "add --all", "commit --quiet --message upstream"):
+        git(folder, *it.split())
     return folder
-
-
-def commit(checkout: Path, files: dict[str, bytes]) -> None:
-    write(checkout, files)
-    git(checkout, "add", "--all")
-    git(checkout, "commit", "--quiet", "--message", "upstream")
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
@@ -86,30 +83,10 @@ def test_uncommitted_work_is_left_alone_unless_told_otherwise(
 def test_what_cannot_be_written_leaves_everything_as_it_was(
     checkout: Path, overlay: Path
 ) -> None:
-    # The last file cannot be written, since a folder is in its way.
-    commit(checkout, {"vllm/zzz.py": b"import b\n", "vllm/.zzz.py.partial/a": b""})
-    write(overlay, {"vllm/zzz.py": b"import a\n"})
+    write(overlay, {LAST: b"import a\n"})
     before, written = contents(checkout), (checkout / MODULE).stat().st_mtime_ns
 
     with pytest.raises(ForkError, match=r"cannot be written \(.+\), so nothing was"):
         checkouts.apply(checkout, overlay)
     assert contents(checkout) == before
     assert (checkout / MODULE).stat().st_mtime_ns == written
-
-
-def test_a_new_file_does_not_stay_beside_one_that_cannot_take_its_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rename, new, old = Path.replace, tmp_path / "new", tmp_path / "old"
-    old.touch()
-
-    def refuse(path: Path, to: Path) -> Path:
-        if to == old:
-            raise PermissionError(1, "not permitted")
-        return rename(path, to)
-
-    monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(ForkError, match=rf"{old} cannot be written \(not permitted"):
-        replace({new: b"1", old: b"2"})
-    assert [*tmp_path.iterdir()] == [old]
-    assert old.read_bytes() == b""

@@ -2,6 +2,7 @@
 """`make apply`: what may be named, and what is said of it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -21,7 +22,8 @@ SITE = "lib/python3.12/site-packages"
 def environment(tmp_path: Path) -> Path:
     """A virtual environment whose Python is this one, with its packages hidden."""
     folder = tmp_path / "env"
-    write(folder / SITE, FILES)
+    wheel = make_wheel(tmp_path, "vllm", VERSION, FILES)
+    shutil.unpack_archive(wheel, folder / SITE, "zip")
     start = f"PYTHONPATH=$PYTHONPATH:{folder / SITE} exec {sys.executable} -S"
     make_program(folder / "bin/python", f'{start} "$@"')
     return folder
@@ -59,6 +61,8 @@ def test_what_can_be_no_vllm_is_named(tmp_path: Path) -> None:
     for place in (ROOT, Path("/")):
         with pytest.raises(ForkError, match="is neither checkout nor environment"):
             target.find(place)
+    with pytest.raises(ForkError, match="no record of the wheel"):
+        installed.read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +70,7 @@ def test_what_can_be_no_vllm_is_named(tmp_path: Path) -> None:
     [
         ("apply none", "none is neither checkout nor environment. Name a checkout"),
         (f"apply {'n' * 300}", "n/vllm/__init__.py cannot be used (File name too lon"),
-        ("wheel --release=0", "releases.toml describes only vLLM 0.10.2, "),
-        ("wheel --release=0", "`make build RELEASE=0` offers an entry"),
+        ("wheel --release=0", "\n`make build RELEASE=0` offers an entry"),
     ],
 )
 def test_where_only_pip_is_installed_it_runs_and_ends_with_a_sentence(
@@ -89,9 +92,6 @@ def test_says_what_was_done_and_how_to_take_it_back(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    record = environment / SITE / f"vllm-{VERSION}.dist-info/RECORD"
-    record.parent.mkdir()
-    record.write_text(f"{MODULE},{installed.digest(FILES[MODULE])},9\n")
     (environment / SITE / "torch-2.9+cpu.dist-info").mkdir()
     monkeypatch.setattr(compare, "lines", lambda *_: ["it compiles less"])
     for name in ("apply", "undo"):
