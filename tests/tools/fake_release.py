@@ -124,11 +124,12 @@ def make_program(path: Path, script: str) -> None:
 def make_wheel(folder: Path, name: str, version: str, files: dict[str, bytes]) -> Path:
     """Write a wheel that pip and uv take for one."""
     info = f"{name}-{version}.dist-info"
-    head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    called = f"Name: {name.replace('_', '-')}\nVersion: {version}\n"
     kind = "Wheel-Version: 1.0\nGenerator: a\nTag: py3-none-any\n\n"
-    about = {f"{info}/METADATA": head.encode(), f"{info}/WHEEL": kind.encode()}
-    members = {**files, **about}
-    rows = [f"{path},{digest(it)},{len(it)}\n" for path, it in members.items()]
+    about = f"Metadata-Version: 2.1\n{called}"
+    members = {f"{info}/METADATA": about.encode(), f"{info}/WHEEL": kind.encode()}
+    members = {**files, **members}
+    rows = [f"{path},sha256={digest(it)},{len(it)}\n" for path, it in members.items()]
     members[f"{info}/RECORD"] = "".join([*rows, f"{info}/RECORD,,\n"]).encode()
     wheel = folder / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:

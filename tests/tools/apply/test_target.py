@@ -88,11 +88,13 @@ def test_where_only_pip_is_installed_it_runs_and_ends_with_a_sentence(
 
 def test_says_what_was_done_and_how_to_take_it_back(
     environment: Path,
+    tmp_path: Path,
     overlay: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (environment / SITE / "torch-2.9+cpu.dist-info").mkdir()
+    torch = make_wheel(tmp_path, "torch", "2.9+cpu", {})
+    shutil.unpack_archive(torch, environment / SITE, "zip")
     monkeypatch.setattr(compare, "lines", lambda *_: ["it compiles less"])
     for name in ("apply", "undo"):
         there = partial(getattr(installed, name), overlay=overlay)

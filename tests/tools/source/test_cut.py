@@ -3,7 +3,6 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Set
 from pathlib import Path
 
 import pytest
@@ -49,44 +48,31 @@ class Sampler(Base):
 def last(ALL):
     return b(ALL)
 """
-
-
-FIRST = SOURCE[SOURCE.index(b"# Why.") : SOURCE.index(b"class")]
-ONE = SOURCE[SOURCE.index(b"# Of one.") : SOURCE.index(b"\n\n# Why.")]
-ALL = SOURCE[SOURCE.index(b"# Of all.") : SOURCE.index(b"# Of one.")]
-ALL_BELOW = ["Sampler.other", "Sampler.sample", "last"]
 REST = SOURCE[SOURCE.index(b"class") :]
 SAMPLE = REST[REST.index(b"    @property") : REST.index(b"    def other")]
+FIRST = SOURCE[SOURCE.index(b"# Why.") : -len(REST)]
+ALL = b"# Of all.\nALL = 1\n"
+ONE = b"# Of one.\nONE = d(2)\n"
+EVERY = {"Sampler.other", "Sampler.sample", "last"}
 
 
-def left(work: Callable[[Source, Set[str]], None], code: bytes, *without: str) -> bytes:
-    file = Source("a.py", code)
-    work(file, {*without})
-    return file.data()
-
-
-@pytest.mark.parametrize(
-    ("work", "without", "gone"),
-    [
-        (cut, ["first"], [FIRST, ONE, b", c\nfrom d import d"]),
-        (drop, ["first", "c", "no such name"], [FIRST, b", c"]),
-        (cut, ["Sampler.sample"], [SAMPLE]),
-        (cut, ALL_BELOW, [b"\n\n" + REST, ALL, b"import time\n\n", b"b, "]),
-    ],
-)
-def test_what_only_they_used_goes_with_definitions(
-    work: Callable[[Source, Set[str]], None], without: list[str], gone: list[bytes]
-) -> None:
-    expected = SOURCE
-    for text in gone:
-        expected = expected.replace(text, b"", 1)
-
-    assert left(work, SOURCE, *without) == expected
+def test_what_only_they_used_goes_with_definitions() -> None:
+    for work, without, gone in (
+        (cut, {"first"}, [FIRST, ONE, b", c\nfrom d import d"]),
+        (drop, {"first", "c", "no such name"}, [FIRST, b", c"]),
+        (cut, {"Sampler.sample"}, [SAMPLE]),
+        (cut, EVERY, [b"\n\n" + REST, ALL, b"import time\n\n", b"b, "]),
+    ):
+        file, expected = Source("a.py", SOURCE), SOURCE
+        work(file, without)
+        for text in gone:
+            expected = expected.replace(text, b"", 1)
+        assert file.data() == expected
 
 
 def test_what_cannot_be_cut() -> None:
     with pytest.raises(ForkError, match=r"a\.py: `a = 1` would read otherwise"):
-        left(drop, b"a = 1; b = 2\n", "a")
+        drop(Source("a.py", b"a = 1; b = 2\n"), {"a"})
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda it: it.name)

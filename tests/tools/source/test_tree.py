@@ -53,8 +53,8 @@ def test_the_release_is_one_commit_and_ours_are_two_whoever_makes_them(
         f"vLLM {VERSION} tag: v{VERSION}, vLLM fork",
     ]
     first, second = tree.commits(fork, release)
-    woven = {TEST: OURS, MODULE: WOVEN}
-    assert tree.touched_files(fork, release.tag, first) == woven
+    ours = {TEST: OURS, MODULE: WOVEN}
+    assert tree.touched_files(fork, release.tag, first) == ours
     assert tree.touched_files(fork, first, second) == {MODULE: AHEAD}
     assert (fork / MODULE).read_bytes() == AHEAD
     assert not git(fork, "status", "--porcelain")
@@ -73,8 +73,7 @@ def test_stock_is_the_release_and_shares_what_was_built(
         monkeypatch.setattr("os.link", Mock(side_effect=OSError))
     before = git(mini.fork, "rev-parse", "HEAD")
     files = {"vllm/_C.so": b"compiled", "vllm/__init__.py": b"# the wheel's\n"}
-    write(mini.fork, files)
-    write(mini.fork, {"vllm/__pycache__/a.so": b""})
+    write(mini.fork, {**files, "vllm/__pycache__/a.so": b""})
     tree.keep_out_of_git(mini.fork, ["vllm/__init__.py"])
 
     for _ in "again":
@@ -98,7 +97,6 @@ def test_stock_is_the_release_and_shares_what_was_built(
         lambda it: (it / MODULE).write_text("mine\n"),
         lambda it: (it / ".git").unlink(),
         lambda it: git(it, "checkout", "fork~"),
-        shutil.rmtree,
     ],
 )
 def test_a_worktree_is_mended(
@@ -152,19 +150,17 @@ def test_a_build_that_was_stopped_recovers(
     shutil.rmtree(mini.fork.parent)
     write(mini.fork.with_name("fork.partial"), {"vllm/half.py": b""})
     writing = ("init", "add", "commit", "tag", "reset", "worktree")
-    left, stops, plain = 0, 0, tree._git
+    plain = tree._git
 
     def stopping(folder: Path, *arguments: Any) -> str:
-        nonlocal left
-        left -= arguments[0] in writing
-        if not left:
+        if arguments[0] in writing and next(left, None) is None:
             raise KeyboardInterrupt
         return plain(folder, *arguments)
 
     monkeypatch.setattr(tree, "_git", stopping)
     # The first commit takes four; then the tree is there.
-    for call in (*range(1, 6), *range(1, 99)):
-        left = call
+    for stops, calls in enumerate([*range(5), *range(99)]):
+        left = iter(range(calls))
         # With another change each time, so that there is always something to do.
         change = b", %d)" % stops
         write(mini.overlay, {MODULE: OVERLAY.replace(b", 0)", change)})
@@ -172,7 +168,6 @@ def test_a_build_that_was_stopped_recovers(
             mini.make_fork()
             mini.make_stock()
             break
-        stops += 1
 
     assert stops > 10
     assert (mini.trees.stock / MODULE).read_bytes() == SAMPLER

@@ -35,10 +35,11 @@ def apply(where: Path, force: bool, undo: bool) -> None:
         checkout.apply(folder, force=force)
         return
     found = installed.read(folder)
-    print(f"vLLM {found.version} with torch {found.torch or '(none)'} in {folder}")
+    version = found.wheel.version
+    print(f"vLLM {version} with torch {found.torch or '(none)'} in {folder}")
     print(
         "The change is to the sampler of Model Runner V1. On a CPU without Triton all "
-        f"models run on that; on a GPU, in this release, {on_v1(found.version)}."
+        f"models run on that; on a GPU, in this release, {on_v1(version)}."
     )
     if undo:
         restored = installed.undo(found)

@@ -62,7 +62,7 @@ def _changes(wheel: ZipFile, info: str, tag: str, overlay: Path) -> dict[str, by
     _, changes = newest_that_fits(overlay, lambda it: read(it) if it in there else None)
     build = f"\nBuild: {tag}\nTag:".encode()
     changes[f"{info}/WHEEL"] = read(f"{info}/WHEEL").replace(b"\nTag:", build, 1)
-    ours = {it: f"{it},{digest(to)},{len(to)}\n" for it, to in changes.items()}
+    ours = {it: f"{it},sha256={digest(to)},{len(to)}\n" for it, to in changes.items()}
     rows = read(f"{info}/RECORD").decode().splitlines(keepends=True)
     record = "".join(ours.get(row.partition(",")[0], row) for row in rows)
     return {**changes, f"{info}/RECORD": record.encode()}
