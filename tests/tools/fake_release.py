@@ -81,7 +81,7 @@ class Miniature:
                 tar.addfile(member, io.BytesIO(content))
 
     def make_fork(self) -> bool:
-        return make_fork(self.release, self.sdist, self.fork, self.overlay)
+        return make_fork(self.release, self.sdist, self.fork)
 
     def make_stock(self) -> Path:
         make_worktree(self.fork, self.trees.stock, self.release.tag)

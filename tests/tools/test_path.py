@@ -5,7 +5,6 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -16,15 +15,13 @@ from fake_release import MODULE, VERSION, Miniature
 from tools.fork import ForkError
 from tools.fork.environment import build, install
 from tools.fork.release import Release
-from tools.fork.source.tree import make_fork
 
 
 @pytest.fixture(autouse=True)
 def here(mini: Miniature, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The build puts its trees there, on a CPU, with the miniature overlay for ours."""
+    """The build puts its trees there, on a CPU."""
     monkeypatch.setattr(build, "trees", lambda release: mini.trees)
     monkeypatch.setattr(build, "DOWNLOADS", mini.sdist.parent)
-    monkeypatch.setattr(build, "make_fork", partial(make_fork, overlay=mini.overlay))
     monkeypatch.setattr(build, "_STAMP", mini.sdist.parent / "stamp")
     monkeypatch.setattr(install, "device", lambda: "cpu")
     monkeypatch.setattr(install, "check_system", lambda: None)

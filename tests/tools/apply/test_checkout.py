@@ -2,7 +2,6 @@
 """Weaving into a checkout: all or nothing, once, and over nobody's work."""
 
 import os
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ LAST = "vllm/zzz.py"
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Path:
+def checkout(tmp_path: Path, overlay: Path) -> Path:
     folder = tmp_path / "checkout"
     # Beside the last file, a folder is in the way of its like.
     write(folder, {**FILES, LAST: b"import b\n", "vllm/.zzz.py.partial/a": b""})
@@ -32,13 +31,8 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 def test_says_what_was_done_and_what_comes_next(
     checkout: Path,
-    overlay: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    apply = partial(checkouts.apply, overlay=overlay)
-    monkeypatch.setattr(checkouts, "apply", apply)
-
     target.apply(checkout, force=False, undo=False)
     said = capfd.readouterr().out
     assert "2 files changed" in said
@@ -55,10 +49,10 @@ def test_says_what_was_done_and_what_comes_next(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_files_stay_whose_they_are(checkout: Path, overlay: Path) -> None:
+def test_files_stay_whose_they_are(checkout: Path) -> None:
     os.chown(checkout / MODULE, 4242, 4243)
 
-    checkouts.apply(checkout, overlay)
+    checkouts.apply(checkout)
 
     found = (checkout / MODULE).stat()
     assert (found.st_uid, found.st_gid) == (4242, 4243)
@@ -66,16 +60,16 @@ def test_files_stay_whose_they_are(checkout: Path, overlay: Path) -> None:
 
 @pytest.mark.parametrize("name", [MODULE, TEST])
 def test_uncommitted_work_is_left_alone_unless_told_otherwise(
-    name: str, checkout: Path, overlay: Path
+    name: str, checkout: Path
 ) -> None:
     write(checkout, {name: FILES.get(name, b"") + b"# mine\n"})
     before = contents(checkout)
 
     with pytest.raises(ForkError, match=r"uncommitted work.*\n(.*\n)+Commit"):
-        checkouts.apply(checkout, overlay)
+        checkouts.apply(checkout)
     assert contents(checkout) == before
 
-    checkouts.apply(checkout, overlay, force=True)
+    checkouts.apply(checkout, force=True)
     assert (checkout / MODULE).read_bytes().endswith(b"# mine\n") == (name == MODULE)
     assert b"mark(" in (checkout / MODULE).read_bytes()
 
@@ -87,6 +81,6 @@ def test_what_cannot_be_written_leaves_everything_as_it_was(
     before, written = contents(checkout), (checkout / MODULE).stat().st_mtime_ns
 
     with pytest.raises(ForkError, match=r"cannot be written \(.+\), so nothing was"):
-        checkouts.apply(checkout, overlay)
+        checkouts.apply(checkout)
     assert contents(checkout) == before
     assert (checkout / MODULE).stat().st_mtime_ns == written

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ SITE = "lib/python3.12/site-packages"
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Path:
+def environment(tmp_path: Path, overlay: Path) -> Path:
     """A virtual environment whose Python is this one, with its packages hidden."""
     folder = tmp_path / "env"
     wheel = make_wheel(tmp_path, "vllm", VERSION, FILES)
@@ -89,16 +88,12 @@ def test_where_only_pip_is_installed_it_runs_and_ends_with_a_sentence(
 def test_says_what_was_done_and_how_to_take_it_back(
     environment: Path,
     tmp_path: Path,
-    overlay: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     torch = make_wheel(tmp_path, "torch", "2.9+cpu", {})
     shutil.unpack_archive(torch, environment / SITE, "zip")
     monkeypatch.setattr(compare, "lines", lambda *_: ["it compiles less"])
-    for name in ("apply", "undo"):
-        there = partial(getattr(installed, name), overlay=overlay)
-        monkeypatch.setattr(installed, name, there)
 
     def said(force: bool = False, undo: bool = False) -> str:
         target.apply(Path(environment.name), force, undo)

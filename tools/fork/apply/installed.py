@@ -17,8 +17,7 @@ from pathlib import Path
 
 from tools.fork import ForkError
 from tools.fork.apply.replace import replace
-from tools.fork.bootstrap import ROOT
-from tools.fork.source.overlay import newest_that_fits, on_disk, touched
+from tools.fork.source.overlay import newest_that_fits, on_disk, our_folders, touched
 
 FORK = "_fork_"  # in the build tag of a wheel that has the change
 _KEPT = ".vllm-before-the-fork"
@@ -58,16 +57,14 @@ def _files_as_recorded(installed: Installed) -> int:
     return sum(digest(_before(installed, it) or b"") == record[it] for it in names)
 
 
-def apply(
-    installed: Installed, overlay: Path = ROOT, force: bool = False
-) -> dict[str, bytes]:
+def apply(installed: Installed, force: bool = False) -> dict[str, bytes]:
     """Weave the change into the modules of an installed vLLM, all of them or none.
 
     ``force`` weaves also into a module that somebody else has changed. What is returned
     is, by path, what each module that was woven was before.
     """
     site = installed.site
-    _, wanted = newest_that_fits(overlay, partial(_before, installed))
+    _, wanted = newest_that_fits(partial(_before, installed))
     changes = {it: to for it, to in wanted.items() if to != (site / it).read_bytes()}
     if not force:
         advice = ": somebody else has changed it. FORCE=1 weaves into it as it is."
@@ -82,11 +79,10 @@ def apply(
     return before
 
 
-def undo(installed: Installed, overlay: Path = ROOT) -> list[str]:
+def undo(installed: Installed) -> list[str]:
     """Put back what modules were before, all of them or none; return their paths."""
     site = installed.site
-    ours = touched([overlay, *overlay.glob("ports/*")])
-    names = [it for it in ours if (site / it).exists()]
+    names = [it for it in touched(our_folders()) if (site / it).exists()]
     before = {it: _before(installed, it) or b"" for it in names}
     changes = {it: to for it, to in before.items() if to != (site / it).read_bytes()}
     again = (

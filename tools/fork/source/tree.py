@@ -49,10 +49,8 @@ def trees(release: Release) -> Trees:
     return Trees.inside(ROOT / "build" / release.version)
 
 
-def make_fork(
-    release: Release, archive: Path, tree: Path, overlay: Path = ROOT
-) -> bool:
-    """Bring ``tree`` to the release with the overlay's change as commits on top.
+def make_fork(release: Release, archive: Path, tree: Path) -> bool:
+    """Bring ``tree`` to the release with our change as commits on top.
 
     ``archive`` is the release's verified sdist, or a wheel, for as much as that has.
     Edits found in the tree are kept with ``git stash``; whether there were any is
@@ -62,7 +60,7 @@ def make_fork(
     if not (tree / ".git").exists():
         _commit_release(release, archive, tree)
     read = partial(committed, tree, release.tag)
-    wanted = [woven(overlay, read, without) for without in COMMITS]
+    wanted = [woven(read, without) for without in COMMITS]
     (tree / ".git/index.lock").unlink(missing_ok=True)
     since = f"{release.tag}..HEAD"
     log = _git(tree, "log", "--reverse", "--format=%ae %s", since).splitlines()
