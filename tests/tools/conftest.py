@@ -10,6 +10,7 @@ import pytest
 from fake_release import Miniature
 from tools.fork.settings import for_programs
 from tools.fork.source import overlay as overlays
+from tools.fork.source import tree
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +35,7 @@ def mini(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Min
     shutil.copytree(original, tmp_path, dirs_exist_ok=True)
     made = Miniature(tmp_path)
     monkeypatch.setattr(overlays, "ROOT", made.overlay)
+    monkeypatch.setattr(tree, "ROOT", tmp_path)
     return made
 
 

@@ -65,7 +65,7 @@ class Miniature:
     def __init__(self, folder: Path) -> None:
         self.sdist = folder / f"downloads/vllm-{VERSION}.tar.gz"
         self.overlay = folder / "overlay"
-        self.trees = Trees.inside(folder / "build")
+        self.trees = Trees.inside(folder / "build" / VERSION)
         self.fork = self.trees.fork
         if not self.sdist.exists():
             self._make()
@@ -124,11 +124,12 @@ def make_program(path: Path, script: str) -> None:
 def make_wheel(folder: Path, name: str, version: str, files: dict[str, bytes]) -> Path:
     """Write a wheel that pip and uv take for one."""
     info = f"{name}-{version}.dist-info"
-    called = f"Name: {name.replace('_', '-')}\nVersion: {version}\n"
-    kind = "Wheel-Version: 1.0\nGenerator: a\nTag: py3-none-any\n\n"
-    about = f"Metadata-Version: 2.1\n{called}"
-    members = {f"{info}/METADATA": about.encode(), f"{info}/WHEEL": kind.encode()}
-    members = {**files, **members}
+    named = f"Name: {name.replace('_', '-')}\nVersion: {version}\n"
+    members = {
+        **files,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\n{named}".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: a\nTag: py3-none-any\n\n",
+    }
     rows = [f"{path},sha256={digest(it)},{len(it)}\n" for path, it in members.items()]
     members[f"{info}/RECORD"] = "".join([*rows, f"{info}/RECORD,,\n"]).encode()
     wheel = folder / f"{name}-{version}-py3-none-any.whl"

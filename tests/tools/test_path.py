@@ -11,7 +11,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from fake_release import MODULE, VERSION, Miniature
+from fake_release import MODULE, SAMPLER, VERSION, Miniature, git
 from tools.fork import ForkError
 from tools.fork.environment import build, install
 from tools.fork.release import Release
@@ -19,8 +19,7 @@ from tools.fork.release import Release
 
 @pytest.fixture(autouse=True)
 def here(mini: Miniature, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The build puts its trees there, on a CPU."""
-    monkeypatch.setattr(build, "trees", lambda release: mini.trees)
+    """On a CPU, with what a build needs of the system and the package index."""
     monkeypatch.setattr(build, "DOWNLOADS", mini.sdist.parent)
     monkeypatch.setattr(build, "_STAMP", mini.sdist.parent / "stamp")
     monkeypatch.setattr(install, "device", lambda: "cpu")
@@ -68,10 +67,13 @@ def test_for_setup_py_it_matters_what_torch_was_built_for(
 def test_installs_once_and_anew_when_the_inputs_change_or_it_was_interrupted(
     mini: Miniature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    release, installing = mini.with_wheel(), Mock()
+    release = replace(mini.with_wheel(), from_wheel=(MODULE,))
+    installing = Mock()
 
     def editable(release: Release, tree: Path, wheel: Path) -> None:
         assert (tree / "vllm/_C.abi3.so").read_bytes() == b"compiled"
+        assert (tree / MODULE).read_bytes() == SAMPLER
+        assert not git(tree, "status", "--porcelain")
         (tree / "vllm/_version.py").touch()
 
     def steps(torch: str) -> list[str]:
@@ -102,3 +104,11 @@ def test_installs_once_and_anew_when_the_inputs_change_or_it_was_interrupted(
     assert steps("2") == again
     built = mini.fork / "vllm/_C.abi3.so"
     assert built.samefile(mini.trees.stock / "vllm/_C.abi3.so")
+
+    release = replace(release, from_wheel=("vllm/no.py",))
+    with pytest.raises(ForkError, match=r"whl has no vllm/no\.py\."):
+        steps("4")
+    built.unlink()
+    built.mkdir()
+    with pytest.raises(ForkError, match=r"whl could not be unpacked \(.+\); mend that"):
+        steps("4")

@@ -64,25 +64,21 @@ def test_what_can_be_no_vllm_is_named(tmp_path: Path) -> None:
         installed.read(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("typed", "said"),
-    [
+def test_where_only_pip_is_installed_it_runs_and_ends_with_a_sentence(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "pip.py").touch()
+    settings = {"FORK_LOCK_HOLDER": str(os.getpid()), "PYTHONPATH": str(tmp_path)}
+    for typed, said in (
         ("apply none", "none is neither checkout nor environment. Name a checkout"),
         (f"apply {'n' * 300}", "n/vllm/__init__.py cannot be used (File name too lon"),
         ("wheel --release=0", "\n`make build RELEASE=0` offers an entry"),
-    ],
-)
-def test_where_only_pip_is_installed_it_runs_and_ends_with_a_sentence(
-    typed: str, said: str, tmp_path: Path
-) -> None:
-    (tmp_path / "pip.py").touch()
-    program = [sys.executable, "-S", "-m", "tools.fork", *typed.split()]
-    env = {**os.environ, "FORK_LOCK_HOLDER": str(os.getpid())}
-    env["PYTHONPATH"] = str(tmp_path)
-    done = subprocess.run(program, cwd=ROOT, env=env, capture_output=True, text=True)
-
-    assert done.returncode == 1
-    assert said in done.stderr
+    ):
+        program = [sys.executable, "-S", "-m", "tools.fork", *typed.split()]
+        env = {**os.environ, **settings}
+        done = subprocess.run(program, cwd=ROOT, env=env, capture_output=True)
+        assert done.returncode == 1
+        assert said in done.stderr.decode()
 
 
 def test_says_what_was_done_and_how_to_take_it_back(

