@@ -2,9 +2,8 @@
 """A miniature release and a change to it."""
 
 import hashlib
-import io
+import shutil
 import subprocess
-import tarfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -68,17 +67,17 @@ class Miniature:
         self.trees = Trees.inside(folder / "build" / VERSION)
         self.fork = self.trees.fork
         if not self.sdist.exists():
-            self._make()
+            write(self.overlay, {MODULE: OVERLAY, TEST: b"def test_new(): pass\n"})
+            write(folder / "sdist" / f"vllm-{VERSION}", FILES)
+            shutil.make_archive(
+                str(folder / f"downloads/vllm-{VERSION}"),
+                "gztar",
+                folder / "sdist",
+                f"vllm-{VERSION}",
+                owner="daemon",
+                group="daemon",
+            )
         self.release = Release(VERSION, "0", {"vllm": sha256(self.sdist)})
-
-    def _make(self) -> None:
-        write(self.overlay, {MODULE: OVERLAY, TEST: b"def test_new(): pass\n"})
-        self.sdist.parent.mkdir()
-        with tarfile.open(self.sdist, "w:gz") as tar:
-            for name, content in FILES.items():
-                member = tarfile.TarInfo(f"vllm-{VERSION}/{name}")
-                member.size, member.uid, member.gid = len(content), 4242, 4242
-                tar.addfile(member, io.BytesIO(content))
 
     def make_fork(self) -> bool:
         return make_fork(self.release, self.sdist, self.fork)

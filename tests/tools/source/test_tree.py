@@ -177,13 +177,13 @@ PORT = OVERLAY.replace(b"mark(", b"port(").replace(
 OTHER = "vllm/other.py"
 
 
-def test_a_port_is_woven_where_it_fits_and_holds_only_what_differs(
+def test_the_newest_port_that_fits_is_woven_over_those_before_it(
     overlay: Path,
 ) -> None:
     old, new = b"\n\ndef old(): pass\n", b"\n\ndef new(): return 1\n"
-    write(overlay, {OTHER: b"import a\n", f"ports/10.0.0/{MODULE}": PORT})
-    write(overlay / "ports/10.0.0", {OTHER: old + b"\n\ndef new(): pass\n"})
-    write(overlay / "ports/11.0.0", {OTHER: new})
+    write(overlay, {OTHER: b"import a\n", f"ports/9.0.0/{MODULE}": PORT})
+    write(overlay / "ports/9.0.0", {OTHER: old + b"\n\ndef new(): pass\n"})
+    write(overlay / "ports/10.0.0", {OTHER: new})
     files = {MODULE: SAMPLER, OTHER: b"import b\n"}
 
     found = woven(files.get)
@@ -192,6 +192,11 @@ def test_a_port_is_woven_where_it_fits_and_holds_only_what_differs(
     found = woven({**files, MODULE: NEWER}.get)
     assert b"port(logprobs" in found[MODULE]
     assert found[OTHER] == b"import a\nimport b\n" + old + new
+
+    with pytest.raises(ForkError, match="None of our sources fits:") as raised:
+        woven({}.get)
+    told = [line.split(":")[0].strip() for line in str(raised.value).splitlines()[1:]]
+    assert told == ["ports/10.0.0/vllm", "ports/9.0.0/vllm", "./vllm"]
 
 
 def test_a_ports_test_is_added_to_upstreams_or_ours_goes_as_it_is(
@@ -212,17 +217,6 @@ def test_a_ports_test_is_added_to_upstreams_or_ours_goes_as_it_is(
         assert woven({**files, **found}.get) == {}
     with pytest.raises(ForkError, match=r"test_new\.py: .*`test_theirs`, .* is gone"):
         woven({MODULE: NEWER, TEST: b"import b\n"}.get)
-
-
-def test_where_no_port_fits_each_reason_is_told(overlay: Path) -> None:
-    for version in ("10.0.0", "9.0.0"):
-        (overlay / "ports" / version).mkdir(parents=True)
-    files = {MODULE: SAMPLER.replace(b"ranks = count", b"a = count")}
-
-    with pytest.raises(ForkError, match="None of our sources fits:") as raised:
-        woven(files.get)
-    told = [line.split(":")[0].strip() for line in str(raised.value).splitlines()[1:]]
-    assert told == ["ports/10.0.0/vllm", "ports/9.0.0/vllm", "./vllm"]
 
 
 def test_what_a_source_imports_must_be_there(overlay: Path) -> None:
