@@ -62,21 +62,16 @@ class Miniature:
     """The miniature release, its sdist, a repository like ours, and their trees."""
 
     def __init__(self, folder: Path) -> None:
-        self.sdist = folder / f"downloads/vllm-{VERSION}.tar.gz"
+        name = f"vllm-{VERSION}"
+        self.sdist = folder / f"downloads/{name}.tar.gz"
         self.overlay = folder / "overlay"
         self.trees = Trees.inside(folder / "build" / VERSION)
         self.fork = self.trees.fork
         if not self.sdist.exists():
             write(self.overlay, {MODULE: OVERLAY, TEST: b"def test_new(): pass\n"})
-            write(folder / "sdist" / f"vllm-{VERSION}", FILES)
-            shutil.make_archive(
-                str(folder / f"downloads/vllm-{VERSION}"),
-                "gztar",
-                folder / "sdist",
-                f"vllm-{VERSION}",
-                owner="daemon",
-                group="daemon",
-            )
+            write(folder / "sdist" / name, FILES)
+            packed, whose = str(self.sdist.parent / name), dict(owner="daemon")
+            shutil.make_archive(packed, "gztar", folder / "sdist", name, **whose)
         self.release = Release(VERSION, "0", {"vllm": sha256(self.sdist)})
 
     def make_fork(self) -> bool:

@@ -183,10 +183,9 @@ def test_half_way(site: Path, direction: Any, at: int, woven: int) -> None:
                 direction(found)
             os._exit(0)
     assert os.waitstatus_to_exitcode(os.wait()[1]) == 9
-    half = modules(site)
-    assert sum(half[it] != RELEASE[it] for it in RELEASE) == woven
+    assert len(modules(site).items() - RELEASE.items()) == woven
     installed.apply(found)
-    assert sum(it != RELEASE[name] for name, it in modules(site).items()) == 2
+    assert len(modules(site).items() - RELEASE.items()) == 2
     installed.undo(found)
     assert everything(site) == untouched
 

@@ -12,8 +12,6 @@ from tools.fork import ForkError
 from tools.fork.source import fetch as module
 from tools.fork.source.fetch import fetch
 
-OFFLINE = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
-
 
 @pytest.fixture(autouse=True)
 def packages(mini: Miniature, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
@@ -36,7 +34,7 @@ def test_what_was_fetched_is_kept_and_needs_no_network_again(
     assert path.read_bytes() == mini.sdist.read_bytes()
     assert list(kept.iterdir()) == [path]
     packages.clear()
-    packages.update(OFFLINE)
+    packages.update(PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0")
     assert fetch(mini.release, "sdist", kept) == path
     with pytest.raises(ForkError, match=r"index does not answer.*Check the network"):
         fetch(mini.release, "sdist", tmp_path / "other")

