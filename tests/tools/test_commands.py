@@ -38,7 +38,6 @@ def test_tests_that_need_no_build_come_first(
     stub(build, "make", lambda it: calls.append("build") or trees)
     stub(mutants, "check", lambda *_: calls.append("mutants") or found)
     stub(suite, "commits", lambda *_: ["1st", "2nd"])
-    stub(suite, "subject", lambda _, commit: commit)
     stub(suite, "tree_name", lambda tree: "1234")
     stub(suite, "report_folder", lambda release: tmp_path)
     stub(metadata, "version", lambda package: "2")

@@ -13,8 +13,8 @@ from tools.fork.releases import trial
 
 RELEASE = Release("9.9.9", "2", {"vllm": ("ab",)})
 STOCK, FORK = Path("stock"), Path("fork")
-FITS = trial.Woven(STOCK, FORK, "19 + 8", "1", {})
-MISFIT = trial.Woven(STOCK, None, "None fits:\n    vllm: it is gone", "1", {})
+FITS = trial.Woven(STOCK, FORK, "19 + 8", "1")
+MISFIT = trial.Woven(STOCK, None, "None fits:\n    vllm: it is gone", "1")
 
 
 def test_a_release_that_the_change_fits(tmp_path: Path) -> None:

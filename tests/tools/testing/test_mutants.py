@@ -80,14 +80,13 @@ def test_a_commit_passes_its_test_and_nothing_of_it_can_be_spared(
 
     monkeypatch.setattr(module.run_pytest, "run", run)
     parts = "mark(logprobs, 0) (line 13)", "return (line 20)"
-    for commit, name, part in zip(commits, tree.SUBJECTS, parts, strict=True):
+    for commit, part in zip(commits, parts, strict=True):
         if said:
             with pytest.raises(ForkError, match="where it must not"):
                 module.check(mini.trees, commit)
             assert said in capsys.readouterr().out
         else:
             assert module.check(mini.trees, commit) == {
-                "subject": name,
                 "tree": tree.tree_name(mini.fork, commit),
                 "outcomes": "1 passed",
                 "failed_without": {"all of it": ["test[1]"], part: ["test[1]"]},

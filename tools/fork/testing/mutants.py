@@ -15,10 +15,9 @@ from tools.fork.child import Json
 from tools.fork.outcomes import Outcomes, counts
 from tools.fork.source.tree import (
     Trees,
-    contents,
+    committed,
     make_worktree,
     share_built_files,
-    subject,
     touched_files,
     tree_name,
 )
@@ -38,7 +37,8 @@ def check(trees: Trees, commit: str) -> Json:
     """
     ours = touched_files(trees.fork, f"{commit}~", commit)
     with_it = {name: it for name, it in ours.items() if "tests/" not in name}
-    before = contents(trees.fork, f"{commit}~", with_it)
+    was = f"{commit}~"
+    before = {it: committed(trees.fork, was, it) or b"" for it in with_it}
     without = {_NOTHING: with_it, _EVERYTHING: before}
     for name in with_it:
         for statement, mutant in mutants(with_it[name], before[name]):
@@ -60,7 +60,6 @@ def check(trees: Trees, commit: str) -> Json:
     if not all(_as_it_must(*it) for it in results.items()):
         raise ForkError("The upstream test passes or fails where it must not.")
     return {
-        "subject": subject(trees.fork, commit),
         "tree": tree_name(trees.fork, commit),
         "outcomes": counts(results.pop(_NOTHING)),
         "failed_without": {name: _failed(found) for name, found in results.items()},

@@ -8,7 +8,7 @@ from importlib import metadata
 from tools.fork.environment import build, install
 from tools.fork.program import stream
 from tools.fork.release import Release, report_folder
-from tools.fork.source.tree import commits, subject, tree_name
+from tools.fork.source.tree import SUBJECTS, commits, tree_name
 from tools.fork.testing import mutants
 
 # Of the tooling's tests, the one that needs a build.
@@ -33,9 +33,10 @@ def run(release: Release) -> int:
     if status := _pytest(title, [WEAVE_TEST, "tests/sampler"], settings):
         return status
     found = []
-    for commit in commits(made.fork, release):
+    ours = commits(made.fork, release)
+    for subject, commit in zip(SUBJECTS, ours, strict=True):
         print(
-            f'"{subject(made.fork, commit)}": its upstream test, which must pass, then '
+            f'"{subject}": its upstream test, which must pass, then '
             "without all of the commit and without each statement, and must fail:",
             flush=True,
         )

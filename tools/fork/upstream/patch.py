@@ -17,7 +17,7 @@ from tools.fork.source.tree import (
     format_patches,
     make_worktree,
     sign,
-    touched,
+    touched_files,
     tree_name,
 )
 from tools.fork.upstream import checks, description
@@ -71,8 +71,8 @@ def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Pa
 def _check(trees: Trees, commit: str) -> None:
     make_worktree(trees.fork, trees.scratch, commit)
     with step("upstream's own checks"):
-        files = touched(trees.scratch, f"{commit}~", commit)
-        hooks = checks.check(trees.scratch, files)
+        files = touched_files(trees.scratch, f"{commit}~", commit)
+        hooks = checks.check(trees.scratch, [*files])
     print("\n".join(f"    {hook}" for hook in hooks))
 
 
