@@ -41,7 +41,7 @@ _RANK = {"passed": 2, "skipped": 1}  # above failed, error, and not run
 
 
 def run(release: Release) -> None:
-    """Run the tests on both trees; that none is worse on the fork is the promise.
+    """Run the tests on both trees, and fail if the outcome of any is worse on the fork.
 
     The report is upstream-tests.json; what pytest printed is beside it.
     """
@@ -97,9 +97,7 @@ def run(release: Release) -> None:
     file.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
     print(f"The report: {file.relative_to(ROOT)}; why tests fail: upstream-*.log there")
     if worse:
-        raise ForkError(
-            "Not every test ends as well on the fork as on stock: see above."
-        )
+        raise ForkError("Not every test ends as well on the fork as on stock.")
 
 
 def _better(these: Outcomes, others: Outcomes) -> set[str]:
