@@ -6,7 +6,7 @@ change is two commits on top; ``stock/`` is a worktree at the tag.
 """
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -92,12 +92,8 @@ def commits(tree: Path, release: Release) -> list[str]:
 
 
 def touched_files(tree: Path, base: str, commit: str = "HEAD") -> dict[str, bytes]:
-    """Return the files in which a commit differs from an earlier one, by path."""
-    return contents(tree, commit, touched(tree, base, commit))
-
-
-def contents(tree: Path, commit: str, names: Iterable[str]) -> dict[str, bytes]:
-    """Return by path what files are in a commit, without those that it lacks."""
+    """Return the files in which a commit differs from another, by path."""
+    names = touched(tree, base, commit)
     found = {name: committed(tree, commit, name) for name in names}
     return {name: content for name, content in found.items() if content is not None}
 

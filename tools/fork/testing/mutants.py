@@ -15,7 +15,6 @@ from tools.fork.child import Json
 from tools.fork.outcomes import Outcomes, counts
 from tools.fork.source.tree import (
     Trees,
-    contents,
     make_worktree,
     share_built_files,
     subject,
@@ -36,13 +35,20 @@ def check(trees: Trees, commit: str) -> Json:
 
     In the result ``failed_without`` has, by what was taken out, the tests that failed.
     """
-    ours = touched_files(trees.fork, f"{commit}~", commit)
-    with_it = {name: it for name, it in ours.items() if "tests/" not in name}
-    before = contents(trees.fork, f"{commit}~", with_it)
-    without = {_NOTHING: with_it, _EVERYTHING: before}
-    for name in with_it:
-        for statement, mutant in mutants(with_it[name], before[name]):
-            without[statement] = {**with_it, name: mutant}
+    print(
+        f'"{subject(trees.fork, commit)}": its upstream test, which must pass, then '
+        "without all of the commit and without each statement, and must fail:",
+        flush=True,
+    )
+    sides = (f"{commit}~", commit), (commit, f"{commit}~")
+    ours, before = (
+        {name: it for name, it in touched.items() if name.startswith("vllm/")}
+        for touched in (touched_files(trees.fork, *side) for side in sides)
+    )
+    without = {_NOTHING: ours, _EVERYTHING: before}
+    for name in ours:
+        for statement, mutant in mutants(ours[name], before[name]):
+            without[statement] = {**ours, name: mutant}
     folders = [trees.scratch.with_name(f"mutant-{it}") for it in range(_WORKERS)]
     for folder in folders:
         make_worktree(trees.fork, folder, commit)
@@ -57,10 +63,7 @@ def check(trees: Trees, commit: str) -> Json:
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         results = dict(zip(without, pool.map(run, without), strict=True))
-    if not all(_as_it_must(*it) for it in results.items()):
-        raise ForkError("The upstream test passes or fails where it must not.")
     return {
-        "subject": subject(trees.fork, commit),
         "tree": tree_name(trees.fork, commit),
         "outcomes": counts(results.pop(_NOTHING)),
         "failed_without": {name: _failed(found) for name, found in results.items()},
@@ -94,7 +97,11 @@ def _parts(module: bytes) -> Iterator[ast.stmt | ast.expr]:
 
 
 def _results(tree: Path, modules: Mapping[str, bytes], without: str) -> Outcomes:
-    """Run the upstream test on other modules; print what fails."""
+    """Run the upstream test on other modules; print what fails.
+
+    The whole commit must pass, and without a part of it a test must fail. An error is
+    neither: it shows only that a test crashed or was not collected.
+    """
     for name, content in modules.items():
         (tree / name).write_bytes(content)
     log = tree.with_name(f"{tree.name}.log")
@@ -104,23 +111,16 @@ def _results(tree: Path, modules: Mapping[str, bytes], without: str) -> Outcomes
     settings = {**_SETTINGS, "PYTHONPATH": str(tree)}
     found = run_pytest.run([UPSTREAM_TEST, *options], tree, settings, log)
     lines = [f"  without {without}: {counts(found)}"]
-    lines += [f"      {test}" for test in _failed(found)]
-    if not _as_it_must(without, found):
-        must = "pass" if without == _NOTHING else "fail"
-        lines += [f"This must {must}; pytest said:", log.read_text()]
-    print("\n".join(lines), flush=True)
-    return found
-
-
-def _as_it_must(without: str, found: Outcomes) -> bool:
-    """Tell whether the whole commit passes, or, without a part, a test fails.
-
-    An error is neither: it shows only that a test crashed or was not collected.
-    """
+    print("\n".join([*lines, *(f"      {it}" for it in _failed(found))]), flush=True)
     outcomes = {*found.values()}
-    if without == _NOTHING:
-        return "passed" in outcomes and outcomes <= {"passed", "skipped"}
-    return "failed" in outcomes
+    passed = "passed" in outcomes and outcomes <= {"passed", "skipped"}
+    if not (passed if without == _NOTHING else "failed" in outcomes):
+        must = "pass" if without == _NOTHING else "fail"
+        raise ForkError(
+            f"Without {without} the upstream test must {must}; pytest said:\n"
+            f"{log.read_text()}"
+        )
+    return found
 
 
 def _failed(outcomes: Outcomes) -> list[str]:
