@@ -29,9 +29,10 @@ def runs() -> Any:
     first, stall = compiled(2.5, None), compiled(0.75, "size")
     stock = [step(1, 3.0, first), step(2, 1.0, stall), step(2, 0.1)]
     fork = [step(1, 0.1), step(2, 0.1, {**stall, "file": "vllm/b.py"}), step(2, 0.1)]
+    loaded = {**step(0, 11.5, compiled(6.0, None)), "device": "cpu"}
     return {
         "stock": {"loaded": step(0, 8.0, first), "steps": stock},
-        "fork": {"loaded": step(0, 11.5, compiled(6.0, None)), "steps": fork},
+        "fork": {"loaded": loaded, "steps": fork},
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+import yaml
 
 from fake_release import MODULE, Miniature, git, make_program, side, write
 from tools.fork import ForkError
@@ -124,19 +125,20 @@ def test_only_what_was_measured_of_this_change_is_told(
 ) -> None:
     ours = tree.commits(mini.fork, mini.release)
     first, last = (tree.tree_name(mini.fork, it) for it in ours)
+    on = {"torch": "2", "device": "cpu"}
     step = {"batch": 1, "seconds": 2.5, "compilations": []}
-    run = {"loaded": {**step, "device": "cpu"}, "steps": [step]}
+    run = {"loaded": step, "steps": [step]}
     test = {"outcomes": "3 passed", "failed_without": {"all of it": ["b"], "x": ["b"]}}
     upstream = {"stock": {"a": "passed", "b": "failed"}, "fork": {"a": "passed"}}
     reports: dict[str, dict[str, Any]] = {
         "demo": {"vocabulary": 9, "variants": {"stock": run, "fork": run}},
-        "test": {"device": "cpu", "commits": [{**test, "tree": first}]},
+        "test": {"commits": [{**test, "tree": first}]},
         "upstream-tests": {**upstream, "worse": [], "better": [], "flaky": ["b"]},
     }
 
     def describe(measured: str) -> list[str]:
         for name, report in reports.items():
-            content = json.dumps({"tree": measured, "torch": "2", **report})
+            content = json.dumps({"tree": measured, **on, **report})
             write(tmp_path / "report", {f"{name}.json": content.encode()})
         return [it.read_text() for it in make() if it.suffix == ".md"]
 
@@ -172,33 +174,19 @@ def test_a_release_with_marks_of_its_own_gets_a_follow_up(mini: Miniature) -> No
     assert not {*first} & {*follow_up}
 
 
-def test_upstreams_hooks_come_from_the_package_index() -> None:
-    ruff = {"id": "ruff-check", "args": ["--fix"]}
-    mypy = {"id": "mypy", "entry": "python tools/mypy.py", "language": "python"}
-    theirs = {
-        "exclude": "third_party",
-        "repos": [
-            {"repo": "far/ruff", "rev": "v0.14.0", "hooks": [ruff]},
-            {"repo": "far/clang", "rev": "v1", "hooks": [{"id": "clang-format"}]},
-            {"repo": "local", "hooks": [mypy]},
-        ],
-    }
-
-    found = checks.derived(theirs)
-
-    assert found["exclude"] == "third_party"
-    (repository,) = found["repos"]
-    first, second = repository["hooks"]
-    assert second == mypy
-    assert first["additional_dependencies"] == ["ruff==0.14.0"]
-    assert first["args"] == ["--fix"]
-
-
-def test_upstreams_checks_refuse_and_nobody_skips_one(
+def test_upstreams_hooks_come_from_the_package_index_and_nobody_skips_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    mypy = {"id": "mypy", "entry": "python tools/mypy.py", "language": "python"}
+    ruff = {"id": "ruff-check", "args": ["--fix"]}
+    repos = [
+        {"repo": "far/ruff", "rev": "v0.14.0", "hooks": [ruff]},
+        {"repo": "far/clang", "rev": "v1", "hooks": [{"id": "clang-format"}]},
+        {"repo": "local", "hooks": [mypy]},
+    ]
+    theirs = yaml.safe_dump({"exclude": "third_party", "repos": repos})
+    write(tmp_path / "tree", {".pre-commit-config.yaml": theirs.encode()})
     make_program(tmp_path / "bin/python", 'echo "mypy..${SKIP:-Failed}"; exit 1')
-    write(tmp_path / "tree", {".pre-commit-config.yaml": b"repos: []\n"})
     monkeypatch.setenv("SKIP", "mypy")
     monkeypatch.setattr(checks, "packages", lambda python: {})
     monkeypatch.setattr(checks, "VENV", tmp_path)
@@ -206,3 +194,10 @@ def test_upstreams_checks_refuse_and_nobody_skips_one(
     with pytest.raises(ForkError, match="refuse the change"):
         checks.check(tmp_path / "tree", ["a.py"])
     assert capfd.readouterr().out == "mypy..Failed\n"
+    found = yaml.safe_load((tmp_path / "pre-commit.yaml").read_text())
+    assert found["exclude"] == "third_party"
+    (repository,) = found["repos"]
+    first, second = repository["hooks"]
+    assert second == mypy
+    assert first["additional_dependencies"] == ["ruff==0.14.0"]
+    assert first["args"] == ["--fix"]

@@ -45,6 +45,7 @@ def run(release: Release, trees: Trees, report: Path) -> None:
         "release": release.version,
         "command": f"make demo RELEASE={release.version}",
         "tree": tree_name(trees.fork),
+        "device": runs["fork"]["loaded"]["device"],
         "vocabulary": generate.QWEN["vocabulary"],
         "variants": runs,
     }

@@ -23,13 +23,15 @@ _HOOKS = {
 def check(tree: Path, files: Sequence[str]) -> None:
     """Run upstream's hooks on files of a worktree, in full view.
 
-    The configuration that is derived from upstream's is written beside the tree.
+    Beside the tree their configuration is written anew, without what is far away.
     """
     import yaml
 
     theirs = yaml.safe_load((tree / ".pre-commit-config.yaml").read_text("utf-8"))
+    hooks = [hook for repository in theirs["repos"] for hook in _hooks(repository)]
+    theirs["repos"] = [{"repo": "local", "hooks": hooks}]
     config = tree.with_name("pre-commit.yaml")
-    config.write_text(yaml.safe_dump(derived(theirs), sort_keys=False))
+    config.write_text(yaml.safe_dump(theirs, sort_keys=False))
     python, options = VENV / "bin/python", [f"--config={config}", "--files", *files]
     # SKIP, a person's, would leave hooks out.
     env = {**packages(sys.executable), **GIT, "SKIP": ""}
@@ -40,13 +42,8 @@ def check(tree: Path, files: Sequence[str]) -> None:
         )
 
 
-def derived(theirs: Json) -> Json:
-    """Return upstream's configuration with hooks from the package index alone."""
-    hooks = [hook for repository in theirs["repos"] for hook in _hooks(repository)]
-    return {**theirs, "repos": [{"repo": "local", "hooks": hooks}]}
-
-
 def _hooks(repository: Json) -> Iterator[Json]:
+    """Yield the hooks of a repository, from the package index if it is not local."""
     for hook in repository["hooks"]:
         if repository["repo"] == "local":
             yield hook
