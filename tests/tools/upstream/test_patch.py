@@ -28,7 +28,7 @@ refuse = Mock(side_effect=ForkError("refused"))
 
 @pytest.fixture
 def make(mini: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """Makes the patches into dist/, for a user known to git, where checks pass."""
+    """Makes the patches into dist/, over another, for a user known to git."""
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     (tmp_path / "gitconfig").write_text(PERSON)
@@ -39,6 +39,7 @@ def make(mini: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ma
     monkeypatch.setattr(measure, "measure", measured)
     mini.make_stock()
     reports, target = tmp_path / "report", tmp_path / "dist"
+    write(target, {"0001-earlier.patch": b""})
     return lambda: patch.make(mini.release, mini.trees, reports, target)
 
 
@@ -101,8 +102,6 @@ def test_without_an_identity_or_where_a_check_fails_the_earlier_patch_stays(
 ) -> None:
     monkeypatch.setattr(checks, "check", refuse)
     (tmp_path / "gitconfig").write_text(person)
-    (tmp_path / "dist").mkdir()
-    (tmp_path / "dist/0001-earlier.patch").touch()
 
     with pytest.raises(ForkError, match=said):
         make()
@@ -145,7 +144,7 @@ def test_only_what_was_measured_of_this_change_is_told(
     one, two = describe(last)
     assert "vllm/: 3 + 0; tests/:\n1 + 0." in one
     assert "vllm/: 3 + 0; tests/:\n0 + 0." in two
-    assert "| without | 1.25 | 1.25, 1 compiled | 1.25 | 1.25 | **E: Guard " in one
+    assert "| 1.25, 1 compiled | 1.25 | 1.25 | **E: Guard failed** |" in one
     assert "2, cpu: 3 passed. Without the\nchange 1 of them fail, such as `b`" in one
     assert "any\none of its 1 statements at least one does." in one
     assert "run `make test RELEASE=9.9.9` first, on a machine with a GPU." in two

@@ -92,7 +92,7 @@ def commits(tree: Path, release: Release) -> list[str]:
 
 
 def touched_files(tree: Path, base: str, commit: str = "HEAD") -> dict[str, bytes]:
-    """Return the files in which a commit differs from another, by path."""
+    """Return the files in which a commit differs from an earlier one, by path."""
     names = touched(tree, base, commit)
     found = {name: committed(tree, commit, name) for name in names}
     return {name: content for name, content in found.items() if content is not None}

@@ -15,10 +15,11 @@ from tools.fork.child import Json
 from tools.fork.outcomes import Outcomes, counts
 from tools.fork.source.tree import (
     Trees,
+    committed,
     make_worktree,
     share_built_files,
     subject,
-    touched_files,
+    touched,
     tree_name,
 )
 from tools.fork.testing import run_pytest
@@ -40,13 +41,15 @@ def check(trees: Trees, commit: str) -> Json:
         "without all of the commit and without each statement, and must fail:",
         flush=True,
     )
-    sides = (f"{commit}~", commit), (commit, f"{commit}~")
+    names = [
+        it for it in touched(trees.fork, f"{commit}~", commit) if "tests/" not in it
+    ]
     ours, before = (
-        {name: it for name, it in touched.items() if name.startswith("vllm/")}
-        for touched in (touched_files(trees.fork, *side) for side in sides)
+        {name: committed(trees.fork, at, name) or b"" for name in names}
+        for at in (commit, f"{commit}~")
     )
     without = {_NOTHING: ours, _EVERYTHING: before}
-    for name in ours:
+    for name in names:
         for statement, mutant in mutants(ours[name], before[name]):
             without[statement] = {**ours, name: mutant}
     folders = [trees.scratch.with_name(f"mutant-{it}") for it in range(_WORKERS)]
@@ -110,16 +113,14 @@ def _results(tree: Path, modules: Mapping[str, bytes], without: str) -> Outcomes
     options = ["-q", "--tb=short", "-p", "no:asyncio", *stop]
     settings = {**_SETTINGS, "PYTHONPATH": str(tree)}
     found = run_pytest.run([UPSTREAM_TEST, *options], tree, settings, log)
-    lines = [f"  without {without}: {counts(found)}"]
-    print("\n".join([*lines, *(f"      {it}" for it in _failed(found))]), flush=True)
+    lines = [f"  without {without}: {counts(found)}", *_failed(found)]
+    print("\n      ".join(lines), flush=True)
     outcomes = {*found.values()}
     passed = "passed" in outcomes and outcomes <= {"passed", "skipped"}
     if not (passed if without == _NOTHING else "failed" in outcomes):
-        must = "pass" if without == _NOTHING else "fail"
-        raise ForkError(
-            f"Without {without} the upstream test must {must}; pytest said:\n"
-            f"{log.read_text()}"
-        )
+        must = "pass" if without == _NOTHING else f"fail without {without}"
+        said = log.read_text()
+        raise ForkError(f"The upstream test must {must}; pytest said:\n{said}")
     return found
 
 
