@@ -39,8 +39,8 @@ def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Pa
     stay.
     """
     name, email = identity(ROOT)
-    words = messages(trees.stock)
-    sign(trees, release, [text + _TESTED for text in words], name, email)
+    texts = messages(trees.stock)
+    sign(trees, release, [it + _TESTED for it in texts], name, email)
     last = tree_name(trees.fork)
     common = {
         "release": release,
@@ -53,7 +53,7 @@ def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Pa
         "upstream": read_report(reports, "upstream-tests", last),
     }
     descriptions = []
-    ours = zip(commits(trees.scratch, release), words, strict=True)
+    ours = zip(commits(trees.scratch, release), texts, strict=True)
     for number, (commit, message) in enumerate(ours, 1):
         title, _, purpose = message.partition("\n\n")
         print(f"Commit {number}: {title}")
