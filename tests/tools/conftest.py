@@ -9,6 +9,8 @@ import pytest
 
 from fake_release import Miniature
 from tools.fork.settings import for_programs
+from tools.fork.source import overlay as overlays
+from tools.fork.source import tree
 
 
 @pytest.fixture(autouse=True)
@@ -21,14 +23,20 @@ def nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("original")
-    Miniature.make(folder)
+    made = Miniature(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overlays, "ROOT", made.overlay)
+        made.make_fork()
     return folder
 
 
 @pytest.fixture
-def mini(original: Path, tmp_path: Path) -> Miniature:
+def mini(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Miniature:
     shutil.copytree(original, tmp_path, dirs_exist_ok=True)
-    return Miniature(tmp_path)
+    made = Miniature(tmp_path)
+    monkeypatch.setattr(overlays, "ROOT", made.overlay)
+    monkeypatch.setattr(tree, "ROOT", tmp_path)
+    return made
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 """A miniature release and a change to it."""
 
 import hashlib
-import io
+import shutil
 import subprocess
-import tarfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -63,24 +62,20 @@ class Miniature:
     """The miniature release, its sdist, a repository like ours, and their trees."""
 
     def __init__(self, folder: Path) -> None:
-        self.sdist = folder / f"downloads/vllm-{VERSION}.tar.gz"
+        name = f"vllm-{VERSION}"
+        self.sdist = folder / f"downloads/{name}.tar.gz"
         self.overlay = folder / "overlay"
-        self.trees = Trees.inside(folder / "build")
+        self.trees = Trees.inside(folder / "build" / VERSION)
         self.fork = self.trees.fork
+        if not self.sdist.exists():
+            write(self.overlay, {MODULE: OVERLAY, TEST: b"def test_new(): pass\n"})
+            write(folder / "sdist" / name, FILES)
+            packed, whose = str(self.sdist.parent / name), dict(owner="daemon")
+            shutil.make_archive(packed, "gztar", folder / "sdist", name, **whose)
         self.release = Release(VERSION, "0", {"vllm": sha256(self.sdist)})
 
-    @classmethod
-    def make(cls, folder: Path) -> "Miniature":
-        files = {f"vllm-{VERSION}/{name}": content for name, content in FILES.items()}
-        (folder / "downloads").mkdir()
-        make_archive(folder / f"downloads/vllm-{VERSION}.tar.gz", files)
-        write(folder / "overlay", {MODULE: OVERLAY, TEST: b"def test_new(): pass\n"})
-        made = cls(folder)
-        made.make_fork()
-        return made
-
     def make_fork(self) -> bool:
-        return make_fork(self.release, self.sdist, self.fork, self.overlay)
+        return make_fork(self.release, self.sdist, self.fork)
 
     def make_stock(self) -> Path:
         make_worktree(self.fork, self.trees.stock, self.release.tag)
@@ -113,27 +108,29 @@ def write(folder: Path, files: dict[str, bytes]) -> None:
         (folder / name).write_bytes(content)
 
 
-def make_program(path: Path, script: str, mode: int = 0o755) -> None:
+def make_program(path: Path, script: str) -> None:
     """Write a program of one line of shell."""
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(mode)
+    path.chmod(0o755)
 
 
 def make_wheel(folder: Path, name: str, version: str, files: dict[str, bytes]) -> Path:
     """Write a wheel that pip and uv take for one."""
     info = f"{name}-{version}.dist-info"
-    head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-    kind = "Wheel-Version: 1.0\nGenerator: a\nTag: py3-none-any\n\n"
-    about = {f"{info}/METADATA": head.encode(), f"{info}/WHEEL": kind.encode()}
-    members = {**files, **about}
-    rows = [f"{path},{digest(it)},{len(it)}\n" for path, it in members.items()]
+    named = f"Name: {name.replace('_', '-')}\nVersion: {version}\n"
+    members = {
+        **files,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\n{named}".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: a\nTag: py3-none-any\n\n",
+    }
+    rows = [f"{path},sha256={digest(it)},{len(it)}\n" for path, it in members.items()]
     members[f"{info}/RECORD"] = "".join([*rows, f"{info}/RECORD,,\n"]).encode()
     wheel = folder / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         for path, content in members.items():
-            member = zipfile.ZipInfo(path, (2020, 1, 1, 1, 1, 2))
-            archive.writestr(member, content, zipfile.ZIP_DEFLATED)
+            # Of 1980, and less compressed than by default.
+            archive.writestr(zipfile.ZipInfo(path), content, zipfile.ZIP_DEFLATED, 1)
     return wheel
 
 
@@ -143,13 +140,3 @@ def side(ahead: int, *compiled: int, error: str | None = None) -> Any:
     steps: list[Any] = [{**step, "compiled": it} for it in (ahead, *compiled)]
     steps[-1]["error"] = error
     return {"torch": "2+cpu", "device": "CPU", "ahead": steps[0], "calls": steps[1:]}
-
-
-def make_archive(path: Path, files: dict[str, bytes]) -> Path:
-    """Write a .tar.gz with these members."""
-    with tarfile.open(path, "w:gz") as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return path

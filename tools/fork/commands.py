@@ -18,13 +18,12 @@ from tools.fork.environment import build, install
 from tools.fork.program import Word, step, stream
 from tools.fork.release import (
     MERGED,
-    all_described,
     described,
     of_release,
     report_folder,
 )
 from tools.fork.releases import trial
-from tools.fork.releases.woven import weave
+from tools.fork.releases.woven import weave, weave_all
 from tools.fork.settings import GIT, packages
 from tools.fork.source.fetch import fetch
 from tools.fork.testing import suite, upstream_tests
@@ -127,8 +126,11 @@ def _wheel(options: Options) -> None:
 
 
 def _weave(options: Options) -> int:
-    every = options.release == "all"
-    found = weave(all_described() if every else [described(options.release)])
+    if options.release == "all":
+        found = weave_all()
+    else:
+        release = described(options.release)
+        found = {release.version: weave(release)}
     print()
     for version, it in found.items():
         where = it.fork.relative_to(ROOT) if it.fork else "does not fit"

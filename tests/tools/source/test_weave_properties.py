@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
-from tools.fork.source.syntax import Function, Scope, Source
+from tools.fork.source.syntax import Function, Scope, Source, start
 from tools.fork.source.weave import weave
 
 # {0} is a number of its own, so that a statement can be told from all others.
@@ -99,17 +99,24 @@ def sparse(scope: Scope, function: Function, body: list[str]) -> bytes:
     return ast.unparse(ast.fix_missing_locations(node)).encode()
 
 
-def weave_around(
-    upstream: bytes, scope: Scope, function: Function, anchor: ast.stmt
-) -> None:
-    """Weave a statement above another and one below; check every byte of the file."""
+@same_examples_in_every_run
+@given(modules() | st.sampled_from(REAL), st.data())
+def test_around_any_statement(upstream: bytes, data: st.DataObject) -> None:
+    scope, function = data.draw(st.sampled_from([*functions(ast.parse(upstream))]))
+    anchor = data.draw(st.sampled_from(anchors(function)))
     body = ["MARK('above')", ast.unparse(anchor), "MARK('below')"]
     # With a comment each; and unparse puts an empty line above some statements.
     ours = re.sub(
         rb"( *)(MARK.*\n)\n*", rb"\1# MARK\n\1\2", sparse(scope, function, body)
     )
-    result = woven(ours, upstream)
-    assert woven(ours, result) == result
+    try:
+        result = woven(ours, upstream)
+    except ForkError:
+        # Where lines are shared, or a string ends in what looks like a comment.
+        until = re.split("\r\n|\r|\n", upstream.decode())[: start(anchor) + 1]
+        refused = r'(; |; \\\n|elif |: pass|"""\n([ \t]*#.*\n)*).*\Z'
+        assert re.search(refused, "\n".join(until))
+        return
     inserted = re.compile(rb"[^\r\n]*MARK[^\r\n]*(\r\n|\r|\n)")
     assert inserted.subn(b"", result) == (upstream, 4)
     file = Source("module.py", result)
@@ -121,19 +128,6 @@ def weave_around(
 
 
 @same_examples_in_every_run
-@given(modules() | st.sampled_from(REAL), st.data())
-def test_around_any_statement(upstream: bytes, data: st.DataObject) -> None:
-    scope, function = data.draw(st.sampled_from([*functions(ast.parse(upstream))]))
-    anchor = data.draw(st.sampled_from(anchors(function)))
-    try:
-        weave_around(upstream, scope, function, anchor)
-    except ForkError:
-        # Where lines are shared, or a string ends in what looks like a comment.
-        above, line = re.split("\r\n|\r|\n", upstream.decode())[anchor.lineno - 2 :][:2]
-        assert re.search('; |elif |: pass|"""$', f"{above[-3:]}\n{line}", re.M)
-
-
-@same_examples_in_every_run
 @given(modules(), modules(), st.data())
 def test_what_does_not_fit_is_a_sentence(
     upstream: bytes, other: bytes, data: st.DataObject
@@ -142,11 +136,10 @@ def test_what_does_not_fit_is_a_sentence(
     (_, another), *_ = functions(ast.parse(other))
     lines = [ast.unparse(it) for it in (*function.body, *another.body)]
     body = data.draw(st.lists(st.sampled_from([*lines, "..."]), min_size=1))
-    start, size = data.draw(st.integers(0, 99)), data.draw(st.integers(0, 99))
+    first, size = data.draw(st.integers(0, 99)), data.draw(st.integers(0, 99))
     rest = other.splitlines(keepends=True)
-    del rest[start : start + size]
+    del rest[first : first + size]
 
     for ours in (sparse(scope, function, body), b"".join(rest)):
         with suppress(ForkError):
-            result = woven(ours, upstream)
-            assert woven(ours, result) == result
+            woven(ours, upstream)

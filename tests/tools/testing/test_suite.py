@@ -21,7 +21,8 @@ def test_where_a_test_fails_there_is_no_report(
     monkeypatch.setattr(suite, "report_folder", lambda release: tmp_path)
     monkeypatch.setattr(suite, "stream", lambda program, *_: failing in program[-1])
     monkeypatch.setattr(suite.build, "make", build := Mock())
-    monkeypatch.setattr(suite, "commits", Mock(return_value=[]))
+    monkeypatch.setattr(suite, "commits", Mock(return_value=["1st", "2nd"]))
+    monkeypatch.setattr(suite.mutants, "check", Mock())
     (tmp_path / "test.json").touch()
 
     with pytest.raises(ForkError, match="pytest says above why"):

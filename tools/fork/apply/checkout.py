@@ -6,7 +6,6 @@ from pathlib import Path
 
 from tools.fork import UPSTREAM_TEST, ForkError
 from tools.fork.apply.replace import replace
-from tools.fork.bootstrap import ROOT
 from tools.fork.program import run, stream
 from tools.fork.source.overlay import on_disk, woven
 
@@ -16,9 +15,9 @@ def is_checkout(folder: Path) -> bool:
     return all((folder / name).exists() for name in (".git", "vllm/__init__.py"))
 
 
-def apply(checkout: Path, overlay: Path = ROOT, force: bool = False) -> None:
+def apply(checkout: Path, force: bool = False) -> None:
     """Weave the change into the working files of a checkout, all of them or none."""
-    wanted = woven(overlay, partial(on_disk, checkout))
+    wanted = woven(partial(on_disk, checkout))
     if not wanted:
         print(f"The change is in {checkout} already.")
         return

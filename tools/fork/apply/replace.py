@@ -15,16 +15,20 @@ def replace(contents: Mapping[Path, bytes]) -> None:
 
     If one cannot be written, none is changed.
     """
-    before = {path: path.read_bytes() for path in contents if path.exists()}
+    before = {it: it.read_bytes() if it.exists() else None for it in contents}
     try:
         for path, content in contents.items():
             _write_beside(path, content)
         for path in contents:
             _beside(path).replace(path)
     except OSError as error:
-        for changed in contents:
+        for changed, old in before.items():
             with suppress(OSError):
-                _put_back(changed, before.get(changed))
+                if old is None:
+                    changed.unlink()
+                elif changed.read_bytes() != old:
+                    _write_beside(changed, old)
+                    _beside(changed).replace(changed)
         raise ForkError(
             f"{path} cannot be written ({error.strerror}), so nothing was changed; "
             "make it writable, or run this as the user who owns it."
@@ -52,11 +56,3 @@ def _write_beside(path: Path, content: bytes) -> None:
     # First: byte code that is compiled without a check would be run in its place.
     for stale in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
         stale.unlink()
-
-
-def _put_back(path: Path, content: bytes | None) -> None:
-    if content is None:
-        path.unlink()
-    elif path.read_bytes() != content:
-        _write_beside(path, content)
-        _beside(path).replace(path)

@@ -4,6 +4,7 @@
 Standard library only, so it runs with any Python from 3.10 on.
 """
 
+from importlib.metadata import distributions
 from pathlib import Path
 
 from tools.fork import ForkError
@@ -35,10 +36,12 @@ def apply(where: Path, force: bool, undo: bool) -> None:
         checkout.apply(folder, force=force)
         return
     found = installed.read(folder)
-    print(f"vLLM {found.version} with torch {found.torch or '(none)'} in {folder}")
+    version = found.wheel.version
+    torch = [it.version for it in distributions(name="torch", path=[str(folder)])]
+    print(f"vLLM {version} with torch {' '.join(torch) or '(none)'} in {folder}")
     print(
         "The change is to the sampler of Model Runner V1. On a CPU without Triton all "
-        f"models run on that; on a GPU, in this release, {on_v1(found.version)}."
+        f"models run on that; on a GPU, in this release, {on_v1(version)}."
     )
     if undo:
         restored = installed.undo(found)

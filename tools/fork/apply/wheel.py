@@ -6,7 +6,6 @@ from zipfile import ZIP_STORED, ZipFile
 
 from tools.fork import ForkError
 from tools.fork.apply.installed import FORK, digest
-from tools.fork.bootstrap import ROOT
 from tools.fork.program import run
 from tools.fork.source.overlay import newest_that_fits
 
@@ -23,7 +22,7 @@ def build_tag(repository: Path) -> str:
     return run(git, failure, repository, {"TZ": "UTC"}).decode().strip()
 
 
-def weave_into(wheel: Path, tag: str, folder: Path, overlay: Path = ROOT) -> Path:
+def weave_into(wheel: Path, tag: str, folder: Path) -> Path:
     """Write a release's wheel with our change and build tag into a folder."""
     project, version, *_, python, abi, system = wheel.name.split("-")
     folder.mkdir(exist_ok=True)
@@ -35,7 +34,7 @@ def weave_into(wheel: Path, tag: str, folder: Path, overlay: Path = ROOT) -> Pat
             partial.open("wb") as file,
             ZipFile(file, "w") as ours,
         ):
-            changes = _changes(theirs, f"{project}-{version}.dist-info", tag, overlay)
+            changes = _changes(theirs, f"{project}-{version}.dist-info", tag)
             members = sorted(theirs.infolist(), key=lambda it: it.header_offset)
             ends = [*(it.header_offset for it in members[1:]), theirs.start_dir]
             source.seek(0)
@@ -56,13 +55,13 @@ def weave_into(wheel: Path, tag: str, folder: Path, overlay: Path = ROOT) -> Pat
         partial.unlink(missing_ok=True)
 
 
-def _changes(wheel: ZipFile, info: str, tag: str, overlay: Path) -> dict[str, bytes]:
+def _changes(wheel: ZipFile, info: str, tag: str) -> dict[str, bytes]:
     """Return, by path, what our wheel has otherwise."""
     there, read = wheel.NameToInfo, wheel.read
-    _, changes = newest_that_fits(overlay, lambda it: read(it) if it in there else None)
+    _, changes = newest_that_fits(lambda it: read(it) if it in there else None)
     build = f"\nBuild: {tag}\nTag:".encode()
     changes[f"{info}/WHEEL"] = read(f"{info}/WHEEL").replace(b"\nTag:", build, 1)
-    ours = {it: f"{it},{digest(to)},{len(to)}\n" for it, to in changes.items()}
+    ours = {it: f"{it},sha256={digest(to)},{len(to)}\n" for it, to in changes.items()}
     rows = read(f"{info}/RECORD").decode().splitlines(keepends=True)
     record = "".join(ours.get(row.partition(",")[0], row) for row in rows)
     return {**changes, f"{info}/RECORD": record.encode()}

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From trees to an environment.
+"""In: a release. Out: its trees, and an environment with the fork installed.
 
-In: the trees of a release. Out: a virtual environment in which the fork is installed,
-editable, with the release's own extensions; PYTHONPATH chooses the tree that runs.
+PYTHONPATH chooses which of the trees runs there.
 """

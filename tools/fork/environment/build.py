@@ -18,12 +18,13 @@ from tools.fork.source.tree import (
     make_worktree,
     share_built_files,
     trees,
+    unpack,
 )
-from tools.fork.source.unpack import unpack_extensions
 
 DOWNLOADS = ROOT / "build/downloads"
 _STAMP = VENV / ".fork-installed"  # from which inputs
 _UNFINISHED = "unfinished"
+_EXTENSIONS = "vllm/*.so"
 
 
 def make_trees(release: Release, kind: str = "sdist") -> Trees:
@@ -64,7 +65,7 @@ def make(release: Release) -> Trees:
         install.install_requirements(release, made.fork, *options)
         with step("the wheel's compiled extensions"):
             modules = release.from_wheel if device == "cpu" else ()
-            unpack_extensions(wheel, made.fork, modules)
+            unpack(wheel, made.fork, _EXTENSIONS, *modules)
             keep_out_of_git(made.fork, modules)
         install.install_editable(release, made.fork, wheel)
         _STAMP.write_text(inputs)
@@ -88,7 +89,7 @@ def prepare_for_setup(release: Release) -> Path:
     # For other devices upstream's setup.py knows where to look.
     if asked and (device := _target_device()) in ("cpu", "cuda"):
         wheel = fetch(release, f"{device}-wheel", DOWNLOADS)
-        unpack_extensions(wheel, made.package)
+        unpack(wheel, made.package, _EXTENSIONS)
         # Upstream's setup.py takes along only those that a GPU or one kind of CPU uses.
         with (made.package / "MANIFEST.in").open("a") as manifest:
             manifest.write("recursive-include vllm *.so\n")

@@ -5,7 +5,6 @@ import ctypes
 import os
 import re
 import shutil
-import sys
 import sysconfig
 from contextlib import suppress
 from pathlib import Path
@@ -26,26 +25,23 @@ def device() -> str:
 
 def check_system() -> None:
     """Check for what Inductor compiles with, and what the CPU's extensions load."""
+    lacks = {}  # by Debian's name of the package
     compiler = os.environ.get("CXX", "g++")
     if not shutil.which(compiler):
-        raise ForkError(
-            f"There is no C++ compiler {compiler}, which torch.compile needs; install "
-            "it (Debian, Ubuntu: apt install g++) and run again."
-        )
+        lacks["g++"] = f"the C++ compiler {compiler}"
     if not Path(sysconfig.get_path("include"), "Python.h").exists():
-        version = sysconfig.get_python_version()
-        raise ForkError(
-            "Python's headers are missing, which torch.compile needs; install them "
-            f"(Debian, Ubuntu: apt install python{version}-dev) and run again."
-        )
-    if device() == "cpu":
-        try:
+        lacks[f"python{sysconfig.get_python_version()}-dev"] = "Python's headers"
+    try:
+        if device() == "cpu":
             ctypes.CDLL("libnuma.so.1")
-        except OSError as error:
-            raise ForkError(
-                "libnuma.so.1 is missing, which vLLM's extensions for a CPU load; "
-                "install it (Debian, Ubuntu: apt install libnuma1) and run again."
-            ) from error
+    except OSError:
+        lacks["libnuma1"] = "libnuma.so.1"
+    if lacks:
+        raise ForkError(
+            f"torch.compile and vLLM's extensions need {', '.join(lacks.values())}, "
+            "which this machine lacks; install that (Debian, Ubuntu: apt install "
+            f"{' '.join(lacks)}) and run again."
+        )
 
 
 def check_git() -> None:
@@ -65,27 +61,12 @@ def install_torch(release: Release, *options: Word) -> None:
     version = release.torch_on(device())
     wanted = [*options, f"torch=={version}", *build_requirements()]
     with step(f"torch {version}, and what upstream builds with"):
-        if not (device() == "cpu" and _install_cpu_torch(wanted)):
-            _pip("torch could not be installed; uv said:", *wanted)
-    print(f"    {_describe_torch()}")
-
-
-def _install_cpu_torch(wanted: list[Word]) -> bool:
-    try:
-        _pip("", "--torch-backend=cpu", *wanted, env={"UV_HTTP_RETRIES": "0"})
-    except ForkError:
-        return False
-    return True
-
-
-def _describe_torch() -> str:
-    code = "import torch as t; print(t.__version__, t.version.cuda, t.__path__[0])"
-    printed = run([sys.executable, "-c", code], "torch cannot be imported:").decode()
-    version, cuda, folder = printed.strip().split(maxsplit=2)
-    folders = [Path(folder).with_name(name) for name in ("torch", "nvidia", "triton")]
-    size = sum(file.lstat().st_size for it in folders for file in it.rglob("*"))
-    build = "the CPU build" if cuda == "None" else f"the build for CUDA {cuda}"
-    return f"torch {version}: {build}, {size / 1e9:.1f} GB"
+        if device() == "cpu":
+            with suppress(ForkError):
+                _pip("", "--torch-backend=cpu", *wanted, env={"UV_HTTP_RETRIES": "0"})
+                return
+            print("the ordinary build, for want of torch's own index ...", end=" ")
+        _pip("torch could not be installed; uv said:", *wanted)
 
 
 def install_requirements(release: Release, tree: Path, *options: Word) -> None:

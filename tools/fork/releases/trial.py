@@ -10,16 +10,15 @@ from tools.fork.child import Json
 from tools.fork.engine.generate import of_sampling
 from tools.fork.program import step
 from tools.fork.release import Release, all_described, read_report, report_folder
-from tools.fork.releases.woven import Woven, weave
+from tools.fork.releases.woven import Woven, weave_all
 from tools.fork.sampler import measure
 
 
 def run() -> None:
     """Try every release, and write docs/figures/releases.json and docs/releases.md."""
     results = []
-    releases = all_described()
-    trees = weave(releases)
-    for release in releases:
+    trees = weave_all()
+    for release in all_described():
         it, reports = trees[release.version], report_folder(release)
         with step(f"{release.version}'s sampler under torch {release.torch}"):
             found = measure.measure(release, it.stock, it.fork, it.name, reports)

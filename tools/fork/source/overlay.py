@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
 
 from tools.fork import ForkError
+from tools.fork.bootstrap import ROOT
 from tools.fork.release import described
 from tools.fork.source.cut import bound, cut, drop
 from tools.fork.source.syntax import Function, Source
@@ -33,22 +34,20 @@ COMMITS: tuple[Set[str], ...] = (_COMPILE_AHEAD, set())
 _ASKS = re.compile(r"^# Asks (\S+)\.py for (\w+)\.$", re.MULTILINE)
 
 
-def woven(
-    overlay: Path, read: Read, without: Set[str] = frozenset()
-) -> dict[str, bytes]:
+def woven(read: Read, without: Set[str] = frozenset()) -> dict[str, bytes]:
     """Return, by path, each file that our change touches, as it then reads.
 
     ``read`` returns a file as it is, woven before or not, or None. ``without`` has the
     definitions to leave out, as one of COMMITS.
     """
-    folders, result = newest_that_fits(overlay, read, without)
-    for name in _sources(folders, "tests/v1"):
+    folders, result = newest_that_fits(read, without)
+    for name in touched(folders, "tests/v1"):
         result[name] = _woven_test(folders, name, read, without)
     return {name: to for name, to in sorted(result.items()) if to != read(name)}
 
 
 def newest_that_fits(
-    overlay: Path, read: Read, without: Set[str] = frozenset()
+    read: Read, without: Set[str] = frozenset()
 ) -> tuple[Sequence[Path], dict[str, bytes]]:
     """Return the newest set that fits, as its folders, and by path what it makes.
 
@@ -57,26 +56,19 @@ def newest_that_fits(
     pinned release; one for older releases, what differs from ``vllm/``. Each asks for
     something that the releases before it lack, so it fits none of them.
     """
-    versions = {overlay: described(None).version}
-    versions |= {it: it.name for it in overlay.glob("ports/*")}
-    ports = sorted(versions, key=lambda it: [*map(int, versions[it].split("."))])
-    pinned = ports.index(overlay)
+    ports = our_folders()
+    pinned = ports.index(ROOT)
     misfits = []
     for at, port in reversed([*enumerate(ports)]):
-        folders = ports[pinned : at + 1] or [overlay, port]
+        folders = ports[pinned : at + 1] or [ROOT, port]
         try:
-            names = _sources(folders)
+            names = touched(folders)
             return folders, {
                 it: _woven_source(folders, it, read, without) for it in names
             }
         except ForkError as error:
-            misfits.append(f"{port.relative_to(overlay).as_posix()}/vllm: {error}")
+            misfits.append(f"{port.relative_to(ROOT).as_posix()}/vllm: {error}")
     raise ForkError("\n    ".join(["None of our sources fits:", *misfits]))
-
-
-def module_names(overlay: Path) -> list[str]:
-    """Return the paths of all modules that some set of ours touches."""
-    return _sources([overlay, *overlay.glob("ports/*")])
 
 
 def _woven_source(
@@ -123,8 +115,15 @@ def _woven_test(
     return _woven_source(ports, name, read, without)
 
 
-def _sources(folders: Sequence[Path], where: str = "vllm") -> list[str]:
-    """Return the paths of our sources in some folders, sorted, each once."""
+def our_folders() -> Sequence[Path]:
+    """Return our folders of sparse sources, by the releases that they are for."""
+    versions = {ROOT: described(None).version}
+    versions |= {it: it.name for it in ROOT.glob("ports/*")}
+    return sorted(versions, key=lambda it: [*map(int, versions[it].split("."))])
+
+
+def touched(folders: Sequence[Path], where: str = "vllm") -> list[str]:
+    """Return the paths of upstream's files that some of our folders touch, sorted."""
     found = ((it, path) for it in folders for path in it.glob(f"{where}/**/*.py"))
     return sorted({path.relative_to(it).as_posix() for it, path in found})
 

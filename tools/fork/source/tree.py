@@ -9,8 +9,11 @@ import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import filter as matching
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
+from zipfile import ZipFile
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT
@@ -18,7 +21,6 @@ from tools.fork.program import Word, run
 from tools.fork.release import Release
 from tools.fork.settings import GIT
 from tools.fork.source.overlay import COMMITS, woven
-from tools.fork.source.unpack import unpack_modules, unpack_sdist
 
 SUBJECTS = (
     "Count token ranks in one graph for every batch",
@@ -47,10 +49,8 @@ def trees(release: Release) -> Trees:
     return Trees.inside(ROOT / "build" / release.version)
 
 
-def make_fork(
-    release: Release, archive: Path, tree: Path, overlay: Path = ROOT
-) -> bool:
-    """Bring ``tree`` to the release with the overlay's change as commits on top.
+def make_fork(release: Release, archive: Path, tree: Path) -> bool:
+    """Bring ``tree`` to the release with our change as commits on top.
 
     ``archive`` is the release's verified sdist, or a wheel, for as much as that has.
     Edits found in the tree are kept with ``git stash``; whether there were any is
@@ -60,7 +60,7 @@ def make_fork(
     if not (tree / ".git").exists():
         _commit_release(release, archive, tree)
     read = partial(committed, tree, release.tag)
-    wanted = [woven(overlay, read, without) for without in COMMITS]
+    wanted = [woven(read, without) for without in COMMITS]
     (tree / ".git/index.lock").unlink(missing_ok=True)
     since = f"{release.tag}..HEAD"
     log = _git(tree, "log", "--reverse", "--format=%ae %s", since).splitlines()
@@ -92,25 +92,21 @@ def commits(tree: Path, release: Release) -> list[str]:
 
 
 def touched_files(tree: Path, base: str, commit: str = "HEAD") -> dict[str, bytes]:
-    """Return the files in which a commit differs from an earlier one, by path."""
-    names = touched(tree, base, commit)
-    found = {name: committed(tree, commit, name) for name in names}
-    return {name: content for name, content in found.items() if content is not None}
+    """Return by path, sorted, what files a commit has other than an earlier one."""
+    names = _git(tree, "diff", "--name-only", base, commit).splitlines()
+    return {name: committed(tree, commit, name) or b"" for name in names}
 
 
-def touched(tree: Path, base: str, commit: str = "HEAD") -> list[str]:
-    """Return the paths in which a commit differs from an earlier one, sorted."""
-    return _git(tree, "diff", "--name-only", base, commit).splitlines()
+def digests(tree: Path, release: Release) -> list[str]:
+    """Return a release's lines of woven.sha256, as sha256sum writes them."""
+    files = touched_files(tree, release.tag)
+    found = {name: sha256(content).hexdigest() for name, content in files.items()}
+    return [f"{digest}  {release.version}/{name}" for name, digest in found.items()]
 
 
 def tree_name(tree: Path, commit: str = "HEAD") -> str:
     """Return git's name for the content of a commit."""
     return _git(tree, "rev-parse", f"{commit}^{{tree}}")
-
-
-def subject(tree: Path, commit: str) -> str:
-    """Return the first line of a commit's message."""
-    return _git(tree, "log", "-1", "--format=%s", commit)
 
 
 def sign(
@@ -176,14 +172,34 @@ def share_built_files(fork: Path, folder: Path) -> None:
             shutil.copy2(fork / name, link)
 
 
+def unpack(wheel: Path, tree: Path, *patterns: str) -> None:
+    """Put the files of a wheel that match each pattern into a tree."""
+    with ZipFile(wheel) as archive:
+        for pattern in patterns:
+            names = matching(archive.namelist(), pattern)
+            if not names:
+                raise ForkError(f"{wheel.name} has no {pattern}.")
+            try:
+                archive.extractall(tree, names)
+            except OSError as error:
+                said = f"{wheel.name} could not be unpacked ({error})"
+                raise ForkError(f"{said}; mend that, run again.") from error
+
+
 def _commit_release(release: Release, archive: Path, tree: Path) -> None:
     """Turn what was fetched into a repository with one tagged commit."""
     tree.parent.mkdir(parents=True, exist_ok=True)
     partial = tree.with_name(f"{tree.name}.partial")
     for folder in (partial, tree):
         shutil.rmtree(folder, ignore_errors=True)
-    unpack = unpack_modules if archive.suffix == ".whl" else unpack_sdist
-    unpack(archive, partial)
+    partial.mkdir()
+    if archive.suffix == ".whl":
+        unpack(archive, partial, "*.py")
+    else:
+        # Root would hand the files to owners that git then distrusts.
+        options = "--strip-components=1", "--no-same-owner", "-C", partial
+        failure = f"{archive.name} could not be unpacked; mend this and run again:"
+        run(["tar", "-xzf", archive, *options], failure, env={"TAR_OPTIONS": ""})
     # Metadata of the sdist's, not of the repository's: it would hide the metadata of
     # the installed package from a Python that has the tree on its path.
     for metadata in partial.glob("*.egg-info"):

@@ -15,11 +15,9 @@ from tools.fork.child import Json
 from tools.fork.outcomes import Outcomes, counts
 from tools.fork.source.tree import (
     Trees,
-    committed,
     make_worktree,
     share_built_files,
-    subject,
-    touched,
+    touched_files,
     tree_name,
 )
 from tools.fork.testing import run_pytest
@@ -36,20 +34,16 @@ def check(trees: Trees, commit: str) -> Json:
 
     In the result ``failed_without`` has, by what was taken out, the tests that failed.
     """
-    print(
-        f'"{subject(trees.fork, commit)}": its upstream test, which must pass, then '
-        "without all of the commit and without each statement, and must fail:",
-        flush=True,
-    )
-    names = [
-        it for it in touched(trees.fork, f"{commit}~", commit) if "tests/" not in it
-    ]
+    parent = f"{commit}~"
     ours, before = (
-        {name: committed(trees.fork, at, name) or b"" for name in names}
-        for at in (commit, f"{commit}~")
+        {name: it for name, it in touched.items() if "tests/" not in name}
+        for touched in (
+            touched_files(trees.fork, parent, commit),
+            touched_files(trees.fork, commit, parent),
+        )
     )
     without = {_NOTHING: ours, _EVERYTHING: before}
-    for name in names:
+    for name in ours:
         for statement, mutant in mutants(ours[name], before[name]):
             without[statement] = {**ours, name: mutant}
     folders = [trees.scratch.with_name(f"mutant-{it}") for it in range(_WORKERS)]

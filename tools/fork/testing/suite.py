@@ -10,7 +10,7 @@ from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.environment import build, install
 from tools.fork.program import Word, stream
 from tools.fork.release import Release, report_folder
-from tools.fork.source.tree import commits, tree_name
+from tools.fork.source.tree import SUBJECTS, commits, tree_name
 from tools.fork.testing import mutants
 
 # Of the tooling's tests, the one that needs a build.
@@ -31,7 +31,14 @@ def run(release: Release) -> None:
     settings = {"FORK_RELEASE": release.version, "PYTHONPATH": str(made.fork)}
     title = "What is woven; types, layouts, threads and extreme values in the sampler"
     _pytest(title, settings, WEAVE_TEST, "tests/sampler")
-    found = [mutants.check(made, commit) for commit in commits(made.fork, release)]
+    found = []
+    for subject, commit in zip(SUBJECTS, commits(made.fork, release), strict=True):
+        print(
+            f'"{subject}": its upstream test, which must pass, then without all of the '
+            "commit and without each statement, and must fail:",
+            flush=True,
+        )
+        found.append(mutants.check(made, commit))
     _pytest("Rollouts and mixed requests through the engine", settings, "tests/engine")
     report = {
         "tree": tree_name(made.fork),

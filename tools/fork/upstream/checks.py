@@ -2,7 +2,7 @@
 """Run the checks of upstream's own pre-commit configuration on what we touch."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tools.fork import ForkError
@@ -20,7 +20,7 @@ _HOOKS = {
 }
 
 
-def check(tree: Path, files: Sequence[str]) -> None:
+def check(tree: Path, files: Iterable[str]) -> None:
     """Run upstream's hooks on files of a worktree, in full view.
 
     Beside the tree their configuration is written anew, without what is far away.

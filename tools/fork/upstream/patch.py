@@ -19,7 +19,7 @@ from tools.fork.source.tree import (
     format_patches,
     make_worktree,
     sign,
-    touched,
+    touched_files,
     tree_name,
 )
 from tools.fork.upstream import checks
@@ -58,7 +58,7 @@ def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Pa
         title, _, purpose = message.partition("\n\n")
         print(f"Commit {number}: {title}")
         make_worktree(trees.fork, trees.scratch, commit)
-        checks.check(trees.scratch, touched(trees.scratch, f"{commit}~", commit))
+        checks.check(trees.scratch, touched_files(trees.scratch, f"{commit}~", commit))
         tree = tree_name(trees.scratch, commit)
         data = {
             "title": title,
