@@ -73,9 +73,8 @@ def rows(result: Json) -> Iterator[str]:
 
 def summary(result: Json) -> str:
     """Return what the run shows, in a few sentences."""
-    told = [f"{_totals(name, run)}." for name, run in result["variants"].items()]
-    same = "Tokens, ranks and logprobs are the same, bit for bit."
-    return " ".join([*told, same])
+    totals = [f"{_totals(*it)}." for it in result["variants"].items()]
+    return " ".join([*totals, "Tokens, ranks and logprobs are the same, bit for bit."])
 
 
 def _totals(variant: str, run: Json) -> str:
