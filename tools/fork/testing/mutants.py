@@ -34,14 +34,10 @@ def check(trees: Trees, commit: str) -> Json:
 
     In the result ``failed_without`` has, by what was taken out, the tests that failed.
     """
-    parent = f"{commit}~"
-    ours, before = (
-        {name: it for name, it in touched.items() if "tests/" not in name}
-        for touched in (
-            touched_files(trees.fork, parent, commit),
-            touched_files(trees.fork, commit, parent),
-        )
-    )
+    ours = touched_files(trees.fork, f"{commit}~", commit)
+    before = touched_files(trees.fork, commit, f"{commit}~")
+    for test in [it for it in ours if it.startswith("tests/")]:
+        del ours[test], before[test]
     without = {_NOTHING: ours, _EVERYTHING: before}
     for name in ours:
         for statement, mutant in mutants(ours[name], before[name]):
