@@ -6,8 +6,8 @@ import sys
 from tools.fork import ForkError, bootstrap
 
 
-def main() -> "int | None":
-    """Run one command; return its exit status, which is 0 if None."""
+def main() -> None:
+    """Run one command."""
     bootstrap.check_python(sys.version_info[:2], *sys.argv[1:2])
     # Only now: the rest needs the Python that the line above made sure of.
     from tools.fork import commands
@@ -16,13 +16,12 @@ def main() -> "int | None":
     if options.command != "apply":  # which needs nothing installed
         venv = bootstrap.environment_for(options.command, options.release)
         bootstrap.enter(sys.argv[1:], venv)
-    status: int | None = options.run(options)
-    return status
+    options.run(options)
 
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        main()
     except KeyboardInterrupt:
         sys.exit("\nInterrupted; run the same command again to go on.")
     except ForkError as error:

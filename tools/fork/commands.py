@@ -11,17 +11,13 @@ import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
+from tools.fork import ForkError
 from tools.fork.apply import target, wheel
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.engine import demo
 from tools.fork.environment import build, install
 from tools.fork.program import step, stream
-from tools.fork.release import (
-    MERGED,
-    described,
-    of_release,
-    report_folder,
-)
+from tools.fork.release import MERGED, described, of_release, report_folder
 from tools.fork.releases import trial
 from tools.fork.releases.woven import weave, weave_all
 from tools.fork.settings import GIT, packages
@@ -40,9 +36,9 @@ def parse(arguments: list[str]) -> Options:
     parser = argparse.ArgumentParser(prog="python3 -m tools.fork")
     parser.set_defaults(release=None)
     subparsers = parser.add_subparsers(dest="command", required=True)
-    commands: dict[str, Callable[[Options], int | None]] = {
+    commands: dict[str, Callable[[Options], None]] = {
         "build": _build,
-        "demo": _demo,
+        "demo": lambda it: demo.run(described(it.release)),
         "test": lambda it: suite.run(described(it.release)),
         "test-upstream": lambda it: upstream_tests.run(described(it.release)),
         "lint": _lint,
@@ -80,14 +76,10 @@ def _build(options: Options) -> None:
     print(f"The fork is in {fork}/ and installed in {venv}/.")
 
 
-def _demo(options: Options) -> int:
-    release = described(options.release)
-    return demo.run(release, build.make(release), report_folder(release))
-
-
-def _lint(_: Options) -> int:
+def _lint(_: Options) -> None:
+    failure = "Not every check passed; each says above why, and may have mended it."
     env = {**packages(sys.executable), **GIT}
-    return stream("pre_commit", "run", "--all-files", env=env)
+    stream(failure, "pre_commit", "run", "--all-files", env=env)
 
 
 def _patch(options: Options) -> None:
@@ -118,7 +110,7 @@ def _wheel(options: Options) -> None:
     print(f"    {ours.relative_to(ROOT)}")
 
 
-def _weave(options: Options) -> int:
+def _weave(options: Options) -> None:
     if options.release == "all":
         found = weave_all()
     else:
@@ -128,10 +120,12 @@ def _weave(options: Options) -> int:
     for version, it in found.items():
         where = it.fork.relative_to(ROOT) if it.fork else "does not fit"
         print(f"vLLM {version}: {where}; {it.said}")
-    return 0 if all(it.fork for it in found.values()) else 1
+    if not all(it.fork for it in found.values()):
+        raise ForkError("The change does not fit every one of them.")
 
 
-def _bench(options: Options) -> int:
+def _bench(options: Options) -> None:
     build.make(described(None))
     build.make_trees(described(MERGED))  # its sampler is measured too
-    return stream("benchmarks", *["--quick"] * options.quick)
+    failure = "The benchmarks did not end as they should; they say above why."
+    stream(failure, "benchmarks", *["--quick"] * options.quick)

@@ -77,9 +77,16 @@ def uv(failure: str, *words: Word, env: Mapping[str, str] | None = None) -> byte
     return run([VENV / "bin/uv", *words], failure, ROOT, told)
 
 
-def stream(module: str, *words: Word, env: Mapping[str, str] | None = None) -> int:
-    """Run a module in full view, in our folder, and return its exit status."""
+def stream(
+    failure: str,
+    module: str,
+    *words: Word,
+    env: Mapping[str, str] | None = None,
+    cwd: Path = ROOT,
+) -> None:
+    """Run a module of the environment in full view; ``failure`` is the error if any."""
     # No script beside Python: those of a checkout that was moved name another Python.
     program = [VENV / "bin/python", "-m", module, *words]
     sys.stdout.flush()
-    return subprocess.run(program, cwd=ROOT, env=for_programs(env)).returncode
+    if subprocess.run(program, cwd=cwd, env=for_programs(env)).returncode:
+        raise ForkError(failure)
