@@ -25,10 +25,8 @@ def test_phases_of_a_test_make_one_outcome(
     phases: tuple[str, ...], found: str | None
 ) -> None:
     lines = [{"$report_type": "SessionStart"}]
-    for phase in phases:
-        when, outcome = phase.split()
+    for when, outcome in map(str.split, phases):
         lines.append({"nodeid": "a.py::t", "when": when, "outcome": outcome})
-    lines.append({"$report_type": "SessionEnd"})
 
     read = outcomes.read_report_log(map(json.dumps, lines))
     assert [*read.items()] == ([("a.py::t", found)] if found else [])
