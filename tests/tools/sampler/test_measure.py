@@ -8,6 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from fake_release import side
 from tools.fork.release import Release
 from tools.fork.sampler import measure
 
@@ -20,7 +21,8 @@ def test_measures_each_fork_once(
     def answer(python: list[str], _: str, words: Any, *__: object) -> list[Any]:
         assert "--with=torch==2" in python
         asked.append((*words["trees"], words.get("test")))
-        return [{side: tree} for side, (tree, _) in words["trees"].items()]
+        error = "E: Guard failed. This is a bug"
+        return [{it: side(0, 1, error=error)} for it in words["trees"]]
 
     def measured(tree: str, fork: Path | None = Path("fork")) -> tuple[Any, list[Any]]:
         asked.clear()
@@ -35,7 +37,9 @@ def test_measures_each_fork_once(
     assert calls == both
     assert measured("first") == (first, [])
 
-    second = {**first, "tree": "second", "stock": "stock", "fork": "fork"}
+    assert first["fork"]["calls"][-1]["error"] == "E: Guard failed"
+
+    second = {**first, "tree": "second"}
     assert measured("second") == (second, both)
     assert json.loads((tmp_path / "sampler.json").read_text()) == second
 

@@ -34,7 +34,7 @@ def make(mini: Miniature, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ma
     (tmp_path / "gitconfig").write_text(PERSON)
     monkeypatch.setattr(patch, "ROOT", tmp_path)
     monkeypatch.setattr(checks, "check", Mock())
-    crash = side(0, 1, 0, 0, 0, error="E: Guard failed. This is a bug")
+    crash = side(0, 1, 0, 0, 0, error="E: Guard failed")
     measured = Mock(return_value={"stock": crash, "fork": side(1, 0, 0, 0, 0)})
     monkeypatch.setattr(measure, "measure", measured)
     mini.make_stock()

@@ -40,7 +40,7 @@ def result(release: Release, woven: Woven, found: Json, reports: Path) -> Json:
     problems = [woven.said.splitlines()[-1].strip()]
     if woven.fork:
         steps = [found["fork"]["ahead"], *found["fork"]["calls"]]
-        problems = [it["error"].split(". ")[0] for it in steps if it["error"]]
+        problems = [it["error"] for it in steps if it["error"]]
     return {
         "release": release.version,
         "on_v1": on_v1(release.version),

@@ -53,5 +53,9 @@ def measure(
     for it in asked:
         for answer in child.call(uv, probe.__name__, it, env, reports / "sampler.log"):
             found |= answer
+    for side in found.keys() & {"stock", "fork"}:
+        for step in (found[side]["ahead"], *found[side]["calls"]):
+            # The first sentence; Dynamo goes on for several, and names our folders.
+            step["error"] = step["error"] and step["error"].split(". ")[0]
     (reports / "sampler.json").write_text(json.dumps(found, indent=1) + "\n")
     return found

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write the change as patches that can be sent upstream, with their descriptions."""
 
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -35,8 +36,7 @@ def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Pa
     """Write each commit as a patch into ``target``, and a description of it.
 
     Of ``reports``, a description tells those that are of exactly what its commit makes
-    or, the last one, of what all of them make. Where a check fails, earlier patches
-    stay.
+    or, the last one, of what all of them make. Whatever fails, earlier patches stay.
     """
     name, email = identity(ROOT)
     texts = messages(trees.stock)
@@ -70,12 +70,13 @@ def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Pa
         template = Path(__file__).with_name("description.md.jinja")
         descriptions.append(documents.render(template, {**common, **data}))
     target.mkdir(parents=True, exist_ok=True)
-    for earlier in target.glob("000?-*"):
-        earlier.unlink()
-    patches = format_patches(trees.scratch, release.tag, target)
-    for patch, text in zip(patches, descriptions, strict=True):
-        patch.with_suffix(".md").write_text(text)
-    return sorted(target.glob("000?-*"))
+    with tempfile.TemporaryDirectory(dir=target, prefix=".partial-") as folder:
+        patches = format_patches(trees.scratch, release.tag, Path(folder))
+        for patch, text in zip(patches, descriptions, strict=True):
+            patch.with_suffix(".md").write_text(text)
+        for earlier in target.glob("000?-*"):
+            earlier.unlink()
+        return [it.replace(target / it.name) for it in sorted(Path(folder).iterdir())]
 
 
 def identity(repository: Path) -> tuple[str, str]:
