@@ -6,64 +6,38 @@ from collections.abc import Iterator
 
 from tools.fork.child import Json
 
-# By variant and level, what is counted in the sequence of
-# benchmarks/sampler/compilations.py, which serves three models. The fork compiles ranks
-# ahead, one graph for the first vocabulary and one for all others; merged fails on each
-# model's empty batch.
-EXPECTED = {
-    ("stock", "gather_logprobs"): {"op": 3, "crashes": 0},
-    ("merged", "gather_logprobs"): {"op": 2, "crashes": 3},
-    ("fork", "gather_logprobs"): {"op": 2, "waiting": 0, "crashes": 0},
-    ("fork", "forward"): {"waiting": 0, "crashes": 0},
-}
-# What training must have in common, step by step, whatever the variant and the cache.
-SAME = ("rewards", "lengths", "loss", "grad_norm")
+# What TRL logs of a step, and must log whatever the variant and the cache.
+SAME = ("loss", "grad_norm", "reward", "reward_std", "completions/mean_length")
 
 
-def problems(name: str, results: list[Json]) -> Iterator[str]:
-    """Yield, a sentence each, what a file's results do not show that they should."""
-    if name.startswith("compilations"):
-        yield from _of_compilations(results)
-    if name in ("trainer", "server"):
-        yield from _of_serving(name, results)
-    if name == "trainer":
+def problems(part: str, results: list[Json]) -> Iterator[str]:
+    """Yield, a sentence each, what a part's results do not show that they should."""
+    for variant, count, where in _waiting(part, results):
+        compiled = f"{variant.capitalize()} compiled {count} times, {where}"
+        if variant == "fork" and count:
+            yield f"{compiled}; expected was nothing."
+        # One function for a single row, and again for more.
+        if variant == "stock" and count < 2:
+            yield f"{compiled}, so this shows nothing."
+    for run in results:
+        if run.get("failed"):
+            yield (
+                f"The {part} failed {run['failed']} requests on {_which(run)}; the "
+                f"first: {run['error']}"
+            )
+    if part == "trainer":
         yield from _of_training(results)
 
 
-def _of_compilations(results: list[Json]) -> Iterator[str]:
-    for cell in results:
-        wanted = EXPECTED.get((cell["variant"], cell["level"]), {})
-        found = {it: cell[it] for it in wanted}
-        if found != wanted:
-            yield (
-                f"{cell['variant']} had {_told(found)} in {cell['level']}, rows "
-                f"{cell['rows']}, {cell['dtype']}; expected were {_told(wanted)}."
-            )
-
-
-def _told(counts: Json) -> str:
-    return ", ".join(f"{it} {name}" for name, it in counts.items())
-
-
-def _of_serving(name: str, results: list[Json]) -> Iterator[str]:
-    for run in results:
-        functions = [it["function"] for it in run["compilations"]]
-        if run["variant"] == "fork" and functions:
-            yield (
-                f"The {name} compiled {', '.join(functions)} after start-up on "
-                f"{_which(run)}; expected was nothing."
-            )
-        # One function for a single row, and again for more.
-        if run["variant"] == "stock" and len(functions) < 2:
-            yield (
-                f"The {name} compiled {len(functions)} times after start-up on "
-                f"{_which(run)}, so this shows nothing."
-            )
-        if run.get("failed"):
-            yield (
-                f"The {name} failed {run['failed']} requests on {_which(run)}; the "
-                f"first: {run['error']}"
-            )
+def _waiting(part: str, results: list[Json]) -> Iterator[tuple[str, int, str]]:
+    """Yield how many times a variant compiled while a request waited, and where."""
+    for it in results:
+        if "cache" in it:
+            where = f"{it['cache']}, after the start-up of the {part}"
+            yield it["variant"], len(it["compilations"]), where
+        else:
+            where = f"in calls of {it['level']}, vocabulary {it['vocabulary']}"
+            yield from ((name, count, where) for name, count in it["waiting"].items())
 
 
 def _of_training(results: list[Json]) -> Iterator[str]:

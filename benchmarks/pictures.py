@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draw the trainer and the server, each tied to the JSON that it is drawn from."""
+"""Draw the demo, the trainer and the server, each from its JSON."""
 
 from pathlib import Path
 
 from tools.fork import documents
 from tools.fork.child import Json
+from tools.fork.engine import demo, picture
 
 _WAVES = 26  # of the server's: what can be new to it comes early
-_STALL, _OTHER = "#d1495b", "#9aa5b1"
 # What a height is, and what has a bar.
 _WORDS = {
     "trainer": ("seconds a step", "steps of training"),
@@ -16,43 +16,27 @@ _WORDS = {
 
 
 def draw(figures: Path, folder: Path) -> None:
-    """Draw stock above fork with empty caches, if measured: trainer.png, server.png."""
+    """Draw what was measured; of a trainer or server, with empty caches."""
     for name, content in documents.load(figures).items():
+        file, path = figures / f"{name}.json", folder / f"{name}.png"
+        if name == "demo":
+            demo.draw(file, path)
         if name in _WORDS:
-            _draw(name, content, figures / f"{name}.json", folder / f"{name}.png")
+            it = content["machine"]
+            where = f"vLLM {it['release']}, torch {it['torch']}, {it['cores']} cores"
+            runs = [it for it in content["results"] if it["cache"] == "cold"]
+            rows = dict(map(_row, runs))
+            title = f"A {name}: {where}, {it['date']}"
+            picture.draw(file, path, title, _WORDS[name], rows)
 
 
-def _draw(name: str, content: Json, figures: Path, path: Path) -> None:
-    """Draw bars, and say how high those are in which the sampler was compiled."""
-    from matplotlib.figure import Figure
-
-    height, bars = _WORDS[name]
-    runs = [it for it in content["results"] if it["cache"] == "cold"]
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    axes = figure.subplots(len(runs), sharex=True, sharey=True)
-    for axis, run in zip(axes, runs, strict=True):
-        if name == "trainer":
-            names = [str(at) for at, _ in enumerate(run["steps"], 1)]
-            heights = [it["seconds"] for it in run["steps"]]
-        else:
-            names = [str(it["size"]) for it in run["waves"][:_WAVES]]
-            heights = [it["wait"] for it in run["waves"][:_WAVES]]
-        red = {it["place"] - 1 for it in run["compilations"]}
-        colours = [_STALL if at in red else _OTHER for at in range(len(heights))]
-        drawn = axis.bar(range(len(heights)), heights, 0.8, color=colours)
-        labels = [f"{it:.2f} s" if at in red else "" for at, it in enumerate(heights)]
-        axis.bar_label(drawn, labels, padding=2, fontsize=9)
-        axis.margins(x=0.02, y=0.15)
-        axis.set_ylabel(height)
-        title = (
-            f"{run['variant']}: {len(run['compilations'])} compilations in the middle "
-            f"of its work (start-up before: {run['started']:.0f} s)"
-        )
-        axis.set_title(title, loc="left", fontweight="bold")
-        axis.spines[["top", "right"]].set_visible(False)
-    axes[-1].set_xticks(range(len(names)), names, fontsize=9)
-    axes[-1].set_xlabel(f"{bars}; red: vLLM's sampler was compiled meanwhile")
-    it = content["machine"]
-    where = f"vLLM {it['release']}, torch {it['torch']}, {it['cores']} cores"
-    figure.suptitle(f"A {name}: {where}, {it['date']}", fontsize=10)
-    figure.savefig(path, dpi=120, metadata=documents.tie(figures))
+def _row(run: Json) -> tuple[str, list[picture.Bar]]:
+    """Return the title of a run, and its bars."""
+    bars = [(it["size"], it["wait"]) for it in run.get("waves", ())[:_WAVES]]
+    bars = bars or [(at, it["seconds"]) for at, it in enumerate(run["steps"], 1)]
+    places = {it["place"] for it in run["compilations"]}
+    title = (
+        f"{run['variant'].capitalize()} compiled {len(run['compilations'])} times in "
+        f"the middle of its work; starting took {run['started']:.0f} s"
+    )
+    return title, [(*it, at in places) for at, it in enumerate(bars, 1)]

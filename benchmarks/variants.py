@@ -36,15 +36,12 @@ def existing(path: Path) -> Path:
     return path
 
 
-def draw(
-    batch: int, vocabulary: int, rows: str, device: str, dtype: str = "float32"
-) -> Any:
+def draw(batch: int, vocabulary: int, rows: str, device: str) -> Any:
     """Return logits, whose rows are cut from wider ones if ``padded``, else ``own``."""
     import torch
 
     width = vocabulary if rows == "own" else (vocabulary // 64 + 1) * 64
-    wide = torch.randn(batch, width, device=device, dtype=getattr(torch, dtype))
-    return wide[:, :vocabulary]
+    return torch.randn(batch, width, device=device)[:, :vocabulary]
 
 
 def calls(modules: Modules, sampler: Any, level: str, logits: Any) -> Callable[[], Any]:
@@ -74,7 +71,7 @@ def calls(modules: Modules, sampler: Any, level: str, logits: Any) -> Callable[[
 def _metadata(logits: Any) -> Any:
     """Return what random sampling at temperature 1 reads of a SamplingMetadata."""
     return SimpleNamespace(
-        temperature=logits.new_ones(logits.shape[0], dtype=logits.float().dtype),
+        temperature=logits.new_ones(logits.shape[0]),
         all_greedy=False,
         all_random=True,
         top_p=None,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Send waves of requests to a server, and note when each token comes."""
+"""Send waves of chats to a server, and note when each token comes."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from tools.fork.child import Json
@@ -34,47 +34,34 @@ async def _send_all(url: str, model: str) -> list[list[Json]]:
     # The client's own first use, which is none of the engine's.
     await client.models.list()
     waves = []
-    for wave, size in enumerate(_WAVES * _ROUNDS):
-        requests = (_send(client, model, wave, place) for place in range(size))
+    for size in _WAVES * _ROUNDS:
+        requests = (_send(client, model, place) for place in range(size))
         waves.append(await asyncio.gather(*requests))
     return waves
 
 
-async def _send(client: Any, model: str, wave: int, place: int) -> Json:
-    """Send one request, a completion or, of each second wave and place, a chat."""
+async def _send(client: Any, model: str, place: int) -> Json:
     wanted = _SHORTEST + place % _LENGTHS
-    asked = {
-        "model": model,
-        "max_tokens": wanted,
-        "temperature": 1.0,
-        "stream": True,
-        "extra_body": {"ignore_eos": True},
-    }
     times: list[float] = []
     error = None
     sent, start = time.time(), time.perf_counter()
     try:
-        async for tokens in _tokens(client, asked, chat=bool((wave + place) % 2)):
-            times += [round(time.perf_counter() - start, 6)] * tokens
+        parts = await client.chat.completions.create(
+            model=model,
+            messages=[{"role": "user", "content": _TEXT}],
+            max_tokens=wanted,
+            temperature=1.0,
+            logprobs=True,
+            top_logprobs=_LOGPROBS,
+            stream=True,
+            extra_body={"ignore_eos": True},
+        )
+        async for part in parts:
+            for it in part.choices:
+                tokens = (it.logprobs and it.logprobs.content) or ()
+                times += [round(time.perf_counter() - start, 6)] * len(tokens)
     except Exception as raised:
         error = f"{type(raised).__name__}: {raised}"
     if not error and len(times) != wanted:
         error = f"{len(times)} tokens came with their logprobs, not {wanted}."
     return {"sent": sent, "times": times, "error": error}
-
-
-async def _tokens(client: Any, asked: Json, chat: bool) -> AsyncIterator[int]:
-    """Yield how many tokens each part of an answer has logprobs of."""
-    if chat:
-        asked |= {"messages": [{"role": "user", "content": _TEXT}]}
-        asked |= {"logprobs": True, "top_logprobs": _LOGPROBS}
-        parts = await client.chat.completions.create(**asked)
-    else:
-        asked |= {"prompt": _TEXT, "logprobs": _LOGPROBS}
-        parts = await client.completions.create(**asked)
-    async for part in parts:
-        for it in part.choices:
-            found = it.logprobs and (
-                it.logprobs.content if chat else it.logprobs.tokens
-            )
-            yield len(found or ())

@@ -6,7 +6,6 @@ import re
 import tempfile
 from pathlib import Path
 
-from benchmarks.sampler.compilations import kept
 from benchmarks.serving import server, training
 from benchmarks.variants import existing, folder
 from tools.fork.bootstrap import VENV
@@ -57,5 +56,5 @@ def compiled(trace: Path, up: float, starts: list[float]) -> list[Json]:
             start = (metrics["start_time_us"] or 0) / 1e6
             if start > up and compilation["file"].startswith(SAMPLING):
                 place = sum(began <= start for began in starts)
-                found.append((start, {**kept(compilation), "place": place}))
+                found.append((start, {**compilation, "place": place}))
     return [it for _, it in sorted(found, key=lambda pair: pair[0])]

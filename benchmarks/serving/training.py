@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.expected import SAME
 from benchmarks.variants import LOGS
 from tools.fork import child
 from tools.fork.bootstrap import ROOT, VENV
@@ -52,20 +53,39 @@ def main(folder: str) -> Iterator[Json]:
     import trl
 
     vocabulary = transformers.AutoConfig.from_pretrained(folder).vocab_size
-    notes = _notes()
+    starts: list[float] = []
+    seconds: list[float] = []
+
+    class Clock(transformers.TrainerCallback):  # type: ignore[misc]
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
+            starts.append(time.time())
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            seconds.append(round(time.time() - starts[-1], 4))
+
     with tempfile.TemporaryDirectory() as output:
         trainer = trl.GRPOTrainer(
             folder,
-            notes.reward,
+            _reward,
             args=trl.GRPOConfig(output, **_options(vocabulary)),
             # TRL takes any sequence, and a list needs no package of its own.
             train_dataset=[{"prompt": it} for it in _PROMPTS * _STEPS],
-            callbacks=[notes],
+            callbacks=[Clock()],
         )
         up = time.time()
         trainer.train()
+    logged = [it for it in trainer.state.log_history if "loss" in it]
+    steps = [
+        {"seconds": took, **{name: it[name] for name in SAME}}
+        for took, it in zip(seconds, logged, strict=True)
+    ]
     started = {"trl": trl.__version__, "started": round(up - start, 1)}
-    yield {**started, "steps": notes.steps, "up": up, "starts": notes.starts}
+    yield {**started, "steps": steps, "up": up, "starts": starts}
+
+
+def _reward(completion_ids: list[list[int]], **_: Any) -> list[float]:
+    """Return rewards that differ within a group."""
+    return [len(set(it)) / _LONGEST + len(it) % 3 for it in completion_ids]
 
 
 def _options(vocabulary: int) -> Json:
@@ -90,37 +110,6 @@ def _options(vocabulary: int) -> Json:
         "report_to": "none",
         "seed": 0,
     }
-
-
-def _notes() -> Any:
-    """Return a callback that notes each of the ``steps``, and when it ``starts``."""
-    from transformers import TrainerCallback
-
-    class Notes(TrainerCallback):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.steps: list[Json] = []
-            self.starts: list[float] = []
-
-        def reward(self, completion_ids: list[list[int]], **_: Any) -> list[float]:
-            """Return rewards that differ within a group."""
-            rewards = [len(set(it)) / _LONGEST + len(it) % 3 for it in completion_ids]
-            lengths = [len(it) for it in completion_ids]
-            self.steps[-1] |= {"rewards": rewards, "lengths": lengths}
-            return rewards
-
-        def on_step_begin(self, *_: Any, **__: Any) -> None:
-            self.starts.append(time.time())
-            self.steps.append({})
-            self.start = time.perf_counter()
-
-        def on_step_end(self, *_: Any, **__: Any) -> None:
-            self.steps[-1]["seconds"] = round(time.perf_counter() - self.start, 4)
-
-        def on_log(self, *_: Any, logs: Json, **__: Any) -> None:
-            if "loss" in logs:
-                self.steps[-1] |= {name: logs[name] for name in ("loss", "grad_norm")}
-
-    return Notes()
 
 
 def _packages() -> Path:

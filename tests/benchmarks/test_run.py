@@ -9,8 +9,7 @@ from unittest.mock import Mock
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import parts
-from benchmarks.sampler import steady
+from benchmarks import parts, sampler
 from tools.fork import ForkError, documents
 
 BLOCK = "<!-- figures: results -->\n<!-- end -->\n"
@@ -21,45 +20,7 @@ RESULTS = documents.ROOT / documents.TEMPLATES / "results.md.jinja"
 def figures() -> Any:
     """What was measured last."""
     there = documents.load(documents.ROOT / documents.FIGURES)
-    names = ("trainer", "server", "compilations_cpu", "steady_cpu")
-    return {name: there[name] for name in names}
-
-
-def test_a_full_run_measures_everything_and_a_quick_one_counts() -> None:
-    found, quick = (
-        {it.name: [*it.steps] for part in parts.PARTS for it in parts.plan(part, *how)}
-        for how in ((False, Path()), (True, Path()))
-    )
-
-    kinds = ("compilations", "steady")
-    files = [f"{kind}_{device}" for device in ("cpu", "cuda") for kind in kinds]
-    assert [*found] == ["trainer", "server", *files]  # what needs a network is first
-    assert [*quick] == files
-    assert found["server"] == [
-        f"{variant}, {cache} cache"
-        for variant in ("stock", "fork")
-        for cache in ("cold", "warm")
-    ]
-    assert found["compilations_cpu"] == ["stock", "merged", "fork"]
-    assert quick["compilations_cpu"] == ["stock, merged, fork"]
-
-
-def test_an_interruption_leaves_no_file_in_part(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(parts.machine, "describe", dict)
-    interrupt = Mock(side_effect=KeyboardInterrupt)
-    files = [
-        parts.File("whole", "cpu", {"one": lambda: [1], "two": lambda: [2]}),
-        parts.File("part", "cpu", {"one": lambda: [3], "two": interrupt}),
-    ]
-
-    with pytest.raises(KeyboardInterrupt):
-        parts.run(files, True, tmp_path)
-
-    command = ".venv/bin/python -m benchmarks cpu --quick"
-    whole = {"command": command, "machine": {}, "results": [1, 2], "problems": []}
-    assert documents.load(tmp_path) == {"whole": whole}
+    return {name: there[name] for name in ("trainer", "server", "cpu")}
 
 
 @pytest.fixture
@@ -71,19 +32,29 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     (tmp_path / "docs/results.md").write_text(BLOCK)
 
     def run(figures: Any, *arguments: str) -> int:
-        files = [
-            parts.File(name, "cpu", {"all": lambda it=it: it["results"]})
-            for name, it in figures.items()
-        ]
         machine = figures["server"]["machine"]
         monkeypatch.setattr(parts.machine, "describe", lambda: machine)
-        monkeypatch.setattr(parts, "plan", lambda *_: files)
+        monkeypatch.setattr(
+            parts, "plan", lambda part, *_: {"all": lambda: figures[part]["results"]}
+        )
+        monkeypatch.setattr(command, "_wanted", lambda *_: [*figures])  # it asks torch
         return command.main([*arguments])
 
     monkeypatch.setattr(command, "ROOT", tmp_path)
     monkeypatch.setattr(command, "lock", lambda folder: None)
-    monkeypatch.setattr(command, "_wanted", lambda part: ["cpu"])  # it asks torch
     return run
+
+
+def test_an_interruption_leaves_no_file_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = {"one": lambda: [1], "two": Mock(side_effect=KeyboardInterrupt)}
+    monkeypatch.setattr(parts, "plan", lambda *_: steps)
+    monkeypatch.setattr(parts.machine, "describe", dict)
+
+    with pytest.raises(KeyboardInterrupt):
+        parts.run("cpu", True, tmp_path, tmp_path)
+    assert documents.load(tmp_path) == {}
 
 
 def test_nothing_is_measured_beside_another_command(
@@ -104,9 +75,11 @@ def test_a_run_writes_figures_pictures_and_documents(
 
     docs = tmp_path / "docs"
     kept = documents.load(tmp_path / documents.FIGURES)
+    assert [*kept] == sorted(figures)
     for name, it in kept.items():
+        assert it["command"] == f".venv/bin/python -m benchmarks {name}"
         assert it["results"] == figures[name]["results"]
-    assert kept.keys() == figures.keys()
+        assert it["problems"] == []
     assert "# What the change saves" in (docs / "results.md").read_text("utf-8")
     assert {it.stem for it in docs.glob("*.png")} == {"trainer", "server"}
     # What the hook looks at, pictures included.
@@ -117,11 +90,11 @@ def test_a_quick_run_fails_on_the_counts_and_keeps_the_figures(
     run: Any, figures: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(figures, "--quick") == 0
-    assert "expected were" not in capsys.readouterr().out
+    assert "expected was" not in capsys.readouterr().out
 
-    figures["compilations_cpu"]["results"][-1]["waiting"] = 1
+    figures["cpu"]["results"][-1]["waiting"]["fork"] = 1
     assert run(figures, "--quick") == 1
-    assert "expected were 0 waiting" in capsys.readouterr().out
+    assert "expected was nothing" in capsys.readouterr().out
     written = tmp_path / "build/report/quick/results.md"
     assert "# What the change saves" in written.read_text("utf-8")
     assert not (tmp_path / documents.FIGURES).exists()
@@ -139,13 +112,14 @@ def test_the_report_says_what_was_measured(figures: Any) -> None:
     two |= {"started": 40.4, "first": None, "requests": 3}
     samples = {"fork": [0.98e-5] * 2, "stock": [1e-5] * 2, "merged": [2e-5] * 2}
     samples |= {"limit": [0.49e-5] * 2}
-    points = [{"batch": 8, **steady.summarise(samples)}]
+    points = [{"batch": 8, **sampler.summarise(samples)}]
+    counts = {"ahead": {"stock": 0, "fork": 4}, "waiting": {"stock": 3, "fork": 0}}
     timed = {"level": "op", "vocabulary": 99, "rows": "padded", "points": points}
+    timed |= counts
     machine = {**figures["server"]["machine"], "cpu": "A CPU", "gpu": "A GPU"}
     content = {"command": "time it", "machine": machine, "problems": []}
-    figures["steady_cpu"] = {**content, "results": [timed]}
-    figures["steady_cuda"] = figures["steady_cpu"]
-    figures["compilations_cuda"] = figures["compilations_cpu"]
+    figures["cpu"] = {**content, "results": [timed, {**timed, "level": "forward"}]}
+    figures["cuda"] = figures["cpu"]
 
     text = report(figures)
 
@@ -156,36 +130,31 @@ def test_the_report_says_what_was_measured(figures: Any) -> None:
         "| server: longest wait for a token | 3.00 s |",
         "| server: start-up | 40 s |",
         "| server: compilations after it | 2, 4.00 s |",
-        "for 3 completions and chats with logprobs, 1 to 2 at once",
-        "| fork, `forward`, own, float32 | 0 | 0.00 s | ",
-        "| batch | `op`, 99, padded |",
+        "for 3 chats with logprobs, 1 to 2 at once",
+        "| `forward`, 99, padded | 3 (0) | 0 (4) |",
+        "| batch | `op`, 99, padded | `forward`, 99, padded |",
         "| 8 | 10 µs, 0.98 (0.98 to 0.98) |",
-        "Less than 0.99 times: `op`, 99, padded: 8.",
+        "Less than 0.99 times: `op`, 99, padded: 8; `forward`, 99, padded: 8.",
         "time as a ratio to it, by batch: 8: 2.00.",
         "The ratio of the fork to merged is 0.49 to 0.49.",
-        "losses and gradient norms are equal in all runs, number by number.",
+        "gradient norms, rewards and lengths are equal in all runs, step by step.",
         "`time it` | A CPU, ",
         "`time it` | A GPU, ",
     ):
         assert line in text
 
 
-def test_a_quick_report_does_without_the_op(figures: Any) -> None:
-    levels = figures["steady_cpu"]["results"]
-    assert "`x.sum(-1)`" in report(figures)
-
-    levels[:] = [it for it in levels if it["level"] == "forward"]
-
-    assert "`x.sum(-1)`" not in report(figures)
-
-
 def test_what_is_missing_or_differs_and_a_busy_machine_are_said(figures: Any) -> None:
     assert report({}).count("Not measured: it takes") == 2
     figures["trainer"]["machine"] |= {"load": 3.5, "cores": 2}
     figures["trainer"]["problems"] = ["The loss differs."]
+    # As a quick run, which has no measurements of the op alone.
+    cpu = figures["cpu"]
+    cpu["results"] = [it for it in cpu["results"] if it["level"] != "op"]
 
     text = report(figures)
 
     assert "**trainer: the machine was busy, with a load of 3.5," in text
     assert "**trainer: The loss differs.**" in text
     assert "are equal in all" not in text
+    assert "`x.sum(-1)`" not in text

@@ -54,34 +54,26 @@ def test_a_server_and_its_engine_end_with_the_measurement(
     os.close(engine)
 
 
-def fake_client(parts: int) -> Any:
-    """A client whose requests get two tokens a part, as both kinds have them."""
-    logprobs = Mock(tokens=["a", "b"], content=["a", "b"])
+def send(parts: int) -> Any:
+    """Ask for 10 tokens, of which so many parts come, with two each."""
     stream = MagicMock()
-    stream.__aiter__.return_value = [Mock(choices=[Mock(logprobs=logprobs)])] * parts
+    part = Mock(choices=[Mock(logprobs=Mock(content=["a", "b"]))])
+    stream.__aiter__.return_value = [part] * parts
     completions = Mock(create=AsyncMock(return_value=stream))
-    return Mock(completions=completions, chat=Mock(completions=completions))
+    return asyncio.run(client._send(Mock(chat=Mock(completions=completions)), "m", 2))
 
 
-@pytest.mark.parametrize(("wave", "kind"), [(0, "prompt"), (1, "messages")])
-def test_each_token_of_a_request_is_timed(wave: int, kind: str) -> None:
-    fake = fake_client(5)
-
-    found = asyncio.run(client._send(fake, "a model", wave, 2))
+def test_each_token_of_a_request_is_timed() -> None:
+    found = send(5)
 
     assert found["error"] is None
     assert len(found["times"]) == 10
     assert found["times"] == sorted(found["times"])
-    asked = fake.completions.create.call_args.kwargs
-    assert kind in asked
-    assert asked["logprobs"]
 
 
 def test_what_fails_or_lacks_logprobs_is_an_error() -> None:
-    lacking = asyncio.run(client._send(fake_client(3), "a model", 0, 0))
-    failing = asyncio.run(client._send(None, "a model", 0, 0))
-
-    assert lacking["error"] == "6 tokens came with their logprobs, not 8."
+    assert send(3)["error"] == "6 tokens came with their logprobs, not 10."
+    failing = asyncio.run(client._send(None, "a model", 0))
     assert failing["error"].startswith("AttributeError: ")
     assert failing["times"] == []
 

@@ -97,8 +97,7 @@ def update(root: Path = ROOT) -> Iterator[str]:
         if not figures.is_file() or tie(figures) != {_TIE: tied}:
             yield (
                 f"{path.name} was not drawn from the figures in {FIGURES}; draw it "
-                "anew: .venv/bin/python -m benchmarks report, or for the demo as "
-                "CONTRIBUTING.md says."
+                "anew: .venv/bin/python -m benchmarks report"
             )
 
 

@@ -41,10 +41,10 @@ def runs() -> Any:
 def test_a_run_as_it_should_be(runs: Any) -> None:
     assert list(demo.find_problems(runs)) == []
     assert demo.summary({"variants": runs}) == (
-        "While requests waited, stock compiled 2 times, 3.25 s, fork compiled 0 times, "
-        "0.00 s. Loading the engine took 8 s on stock (2.5 s of it compiling), 12 s on "
-        "fork (6.0 s of it compiling). Tokens, ranks and logprobs are the same, bit "
-        "for bit."
+        "Stock compiled 2 times, 3.25 s, while requests waited; loading took 8 s, 2.5 "
+        "s of it compiling. Fork compiled 0 times, 0.00 s, while requests waited; "
+        "loading took 12 s, 6.0 s of it compiling. Tokens, ranks and logprobs are the "
+        "same, bit for bit."
     )
     assert list(demo.rows({"variants": runs})) == [
         "| batch | stock | fork |",

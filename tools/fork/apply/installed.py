@@ -35,7 +35,7 @@ class Installed:
 def read(site: Path) -> Installed:
     """Read what is installed in a ``site-packages``."""
     found = []
-    for it in sorted(distributions(path=[str(site)]), key=lambda it: str(it.name)):
+    for it in distributions(path=[str(site)]):
         record = {str(file): file.hash.value for file in it.files or () if file.hash}
         if "vllm/v1/sample/sampler.py" in record:
             found.append(Installed(site, it, record))

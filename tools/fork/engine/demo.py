@@ -53,7 +53,7 @@ def run(release: Release, trees: Trees, report: Path) -> int:
     if problems:
         return 1
     file.write_text(json.dumps(result, indent=1) + "\n")
-    picture.draw(file, drawn)
+    draw(file, drawn)
     print(summary(result))
     print(f"The report: {report.relative_to(ROOT)}/demo.json and demo.png")
     return 0
@@ -74,17 +74,36 @@ def rows(result: Json) -> Iterator[str]:
 
 def summary(result: Json) -> str:
     """Return what the run shows, in a few sentences."""
-    waited, loaded = [], []
-    for name, run in result["variants"].items():
-        compiled = [it["seconds"] for it in of_sampling(run["steps"])]
-        waited.append(f"{name} compiled {len(compiled)} times, {sum(compiled):.2f} s")
-        ahead = sum(it["seconds"] for it in run["loaded"]["compilations"])
-        seconds = f"{run['loaded']['seconds']:.0f} s"
-        loaded.append(f"{seconds} on {name} ({ahead:.1f} s of it compiling)")
+    told = [f"{_totals(name, run)}." for name, run in result["variants"].items()]
+    same = "Tokens, ranks and logprobs are the same, bit for bit."
+    return " ".join([*told, same])
+
+
+def _totals(variant: str, run: Json) -> str:
+    """Return what a variant compiled, and when."""
+    lost = [it["seconds"] for it in of_sampling(run["steps"])]
+    seconds = run["loaded"]["seconds"]
+    ahead = sum(it["seconds"] for it in run["loaded"]["compilations"])
     return (
-        f"While requests waited, {', '.join(waited)}. Loading the engine took "
-        f"{', '.join(loaded)}. Tokens, ranks and logprobs are the same, bit for bit."
+        f"{variant.capitalize()} compiled {len(lost)} times, {sum(lost):.2f} s, while "
+        f"requests waited; loading took {seconds:.0f} s, {ahead:.1f} s of it compiling"
     )
+
+
+def draw(report: Path, path: Path) -> None:
+    """Draw the batches of a report."""
+    result = json.loads(report.read_text())
+    rows = {
+        _totals(variant, run): [
+            (it["batch"], it["seconds"], bool(of_sampling([it]))) for it in run["steps"]
+        ]
+        for variant, run in result["variants"].items()
+    }
+    title = (
+        f"vLLM {result['release']} in its default mode, nothing compiled before; torch "
+        f"{result['torch']}, {result['cores']} cores, {result['date']}"
+    )
+    picture.draw(report, path, title, ("seconds", "requests in the batch"), rows)
 
 
 def find_problems(runs: Mapping[str, Json]) -> Iterator[str]:

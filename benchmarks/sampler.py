@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time calls once everything is compiled, all variants in turn in one process."""
+"""Call the samplers of all variants: count what each compiles, then time it in turn."""
 
 import random
 import statistics
 import time
 import timeit
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from benchmarks.variants import VARIANTS, calls, draw, folder
 from tools.fork.child import Json
 from tools.fork.sampler import stand_ins
-from tools.fork.sampler.observe import construct
+from tools.fork.sampler.observe import compilations, construct
 
 _BATCHES = (1, 2, 4, 8, 16, 64, 256, 1024)
 _QUICK = [("forward", 151936, "own")]
@@ -51,25 +52,35 @@ def main(
     seconds: float,
     device: str,
 ) -> Iterator[Json]:
-    """Time one level at every batch, for about so many seconds each: one result."""
+    """Time one level at every batch, for about so many seconds each: one result.
+
+    By variant, ``ahead`` counts what it compiled when its sampler was constructed, and
+    ``waiting`` what in calls.
+    """
     import torch
 
+    loaded = {it: stand_ins.load(folder(it), device) for it in VARIANTS}
+    samplers, ahead, waiting = {}, {}, Counter(dict.fromkeys(VARIANTS, 0))
+    for variant, modules in loaded.items():
+        samplers[variant] = construct(modules, vocabulary)
+        ahead[variant] = len(compilations())
     points = []
     with torch.inference_mode():
         logits = draw(max(batches), vocabulary, rows, device)
-        loaded = {it: stand_ins.load(folder(it), device) for it in VARIANTS}
-        samplers = {name: construct(it, vocabulary) for name, it in loaded.items()}
         for batch in batches:
-            timed = {
-                name: calls(modules, samplers[name], level, logits[:batch])
-                for name, modules in loaded.items()
-            }
+            timed = {}
+            for variant, modules in loaded.items():
+                call = calls(modules, samplers[variant], level, logits[:batch])
+                call()
+                call()
+                timed[variant] = call
+                waiting[variant] += len(compilations())
             if level == "op":  # reads the same memory, and compares nothing
                 timed["limit"] = partial(logits[:batch].sum, -1)
             samples = _in_turn(timed, device, seconds)
             points.append({"batch": batch, **summarise(samples)})
     case = {"level": level, "vocabulary": vocabulary, "rows": rows}
-    yield {**case, "points": points}
+    yield {**case, "ahead": ahead, "waiting": waiting, "points": points}
 
 
 def summarise(samples: dict[str, list[float]]) -> Json:
@@ -98,9 +109,6 @@ def _in_turn(
 ) -> dict[str, list[float]]:
     """Return, by variant, the seconds a call of each round."""
     time_calls = _time_on_gpu if device == "cuda" else _time_on_cpu
-    for call in calls.values():
-        call()  # compiles
-        call()
     fastest = min(time_calls(call, 1) for call in calls.values())
     count = max(1, min(_QUEUED, round(_SAMPLE / fastest)))
     samples: dict[str, list[float]] = {name: [] for name in calls}
