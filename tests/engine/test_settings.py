@@ -7,19 +7,9 @@ from typing import Any
 
 import pytest
 
-from tools.fork.engine import demo, generate
+from tools.fork.engine import generate
 
-# Of a prompt of 6 tokens, 4 at a time, the second part has the logprobs of one row.
-# No seeds: a CPU's stock release fails on a seeded request whose prompt comes in parts.
-CHUNKS = {
-    "vocabulary": 50257,
-    "dtype": "bfloat16",
-    "max_logprobs": -1,
-    "max_num_batched_tokens": 4,
-    "max_num_seqs": 4,
-}
 REQUEST = {"logprobs": 0, "ignore_eos": True, "temperature": 1.0}
-ALL = {**REQUEST, "logprobs": -1, "prompt_logprobs": 3, "max_tokens": 2}
 GROUPS = [[{**REQUEST, "max_tokens": 2}] * batch for batch in (1, 2, 1)]
 
 
@@ -35,18 +25,6 @@ def test_two_ranks_compile_nothing_while_requests_wait(
     ahead = [it["function"] for it in generate.of_sampling([run["loaded"]])]
     assert ahead.count("batched_count_greater_than") == 2
     assert not generate.of_sampling(run["steps"])
-
-
-def test_all_logprobs_and_prompts_in_chunks_are_as_stock_has_them(engine: Any) -> None:
-    models = [(CHUNKS, [[ALL], [ALL, ALL]])]
-
-    runs = {variant: engine(variant, models)[0] for variant in ("stock", "fork")}
-
-    assert list(demo.find_problems(runs)) == []
-    output, *_ = runs["fork"]["steps"][0]["outputs"]
-    ((_, positions),) = output["samples"]
-    assert {len(it) for it in positions} == {CHUNKS["vocabulary"]}
-    assert len(output["prompt_logprobs"]) == 6
 
 
 def test_without_a_compiler_nothing_is_said_of_compiling(

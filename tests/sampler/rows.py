@@ -11,18 +11,12 @@ INF, NAN = float("inf"), float("nan")
 VOCABULARY = 5003
 # name: (rows, one value per row)
 CASES = {
-    "no ties": ([[1.0, 3.0, 2.0]], [2.0]),
     "ties with the value": ([[2.0, 2.0, 1.0, 2.0]], [2.0]),
-    "all equal": ([[0.5] * 7, [0.5] * 7], [0.5, 0.5]),
-    "above the maximum": ([[1.0, 2.0, 3.0]], [4.0]),
-    "below the minimum": ([[1.0, 2.0, 3.0]], [0.0]),
     "masked tokens": ([[-INF, -1.0, -INF, -2.0]], [-2.0]),
     "the masked token itself": ([[-INF, -1.0, -INF, -2.0]], [-INF]),
-    "all masked": ([[-INF] * 4], [-INF]),
     "NaN in the row": ([[NAN, 1.0, 2.0, NAN]], [1.0]),
     "NaN as the value": ([[1.0, 2.0]], [NAN]),
     "one column": ([[1.0], [2.0], [3.0]], [1.0, 3.0, 2.0]),
-    "one row and column": ([[1.0]], [1.0]),
     "many rows": (
         [[float((row * column) % 11) for column in range(40)] for row in range(33)],
         [float(row % 12) for row in range(33)],

@@ -82,9 +82,9 @@ def _build(options: Options) -> None:
     print(f"The fork is in {fork}/ and installed in {venv}/.")
 
 
-def _demo(options: Options) -> int:
+def _demo(options: Options) -> None:
     release = described(options.release)
-    return demo.run(release, build.make(release), report_folder(release))
+    demo.run(release, build.make(release), report_folder(release))
 
 
 def _test_upstream(options: Options) -> int:

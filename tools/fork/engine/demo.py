@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tools.fork import machine
+from tools.fork import ForkError, machine
 from tools.fork.bootstrap import ROOT
 from tools.fork.child import Json
 from tools.fork.engine import generate, picture
@@ -21,12 +21,12 @@ _GREEDY = {**_REQUEST, "temperature": 0.0}
 GROUPS = [*([_REQUEST] * batch for batch in BATCHES), [_GREEDY] * max(BATCHES)]
 
 
-def run(release: Release, trees: Trees, report: Path) -> int:
-    """Run both variants, print them side by side, and return the exit status.
+def run(release: Release, trees: Trees, report: Path) -> None:
+    """Run both variants, and print them side by side.
 
-    It is 0 if stock compiles of the sampling step while requests wait, the fork does
-    not, and both give the same tokens, ranks and logprobs. Then ``report`` gets
-    demo.json and demo.png, else there are none there.
+    If stock compiles of the sampling step while requests wait, the fork does not, and
+    both give the same tokens, ranks and logprobs, ``report`` gets demo.json and
+    demo.png; else there are none there.
     """
     file, drawn = report / "demo.json", report / "demo.png"
     for path in (file, drawn):
@@ -37,7 +37,7 @@ def run(release: Release, trees: Trees, report: Path) -> int:
         with tempfile.TemporaryDirectory() as empty:
             models = [(generate.QWEN, GROUPS)]
             (runs[name],) = generate.run(name, tree, models, report, Path(empty))
-    problems = list(find_problems(runs))
+    problems = "\n".join(find_problems(runs))
     for step in (it for run in runs.values() for it in run["steps"]):
         del step["outputs"]
     result = {
@@ -49,14 +49,13 @@ def run(release: Release, trees: Trees, report: Path) -> int:
         "vocabulary": generate.QWEN["vocabulary"],
         "variants": runs,
     }
-    print("\n".join(["", *rows(result), "", *problems]))
+    print("\n".join(["", *rows(result), ""]))
     if problems:
-        return 1
+        raise ForkError(problems)
     file.write_text(json.dumps(result, indent=1) + "\n")
     draw(file, drawn)
     print(summary(result))
     print(f"The report: {report.relative_to(ROOT)}/demo.json and demo.png")
-    return 0
 
 
 def rows(result: Json) -> Iterator[str]:
@@ -74,9 +73,8 @@ def rows(result: Json) -> Iterator[str]:
 
 def summary(result: Json) -> str:
     """Return what the run shows, in a few sentences."""
-    told = [f"{_totals(name, run)}." for name, run in result["variants"].items()]
-    same = "Tokens, ranks and logprobs are the same, bit for bit."
-    return " ".join([*told, same])
+    totals = [f"{_totals(*it)}." for it in result["variants"].items()]
+    return " ".join([*totals, "Tokens, ranks and logprobs are the same, bit for bit."])
 
 
 def _totals(variant: str, run: Json) -> str:

@@ -67,15 +67,14 @@ def _generate(llm: Any, group: list[Json]) -> Json:
     engine = llm.llm_engine
     requests: list[Any] = [None] * len(group)
     waiting = dict(enumerate(group))
+    arrives = [it.pop("arrives", 0) for it in group]
     steps = 0
     start = time.perf_counter()
     while waiting or engine.has_unfinished_requests():
-        for row in [it for it in waiting if group[it].get("arrives", 0) <= steps]:
-            params = {**waiting.pop(row)}
-            params.pop("arrives", None)
+        for row in [it for it in waiting if arrives[it] <= steps]:
+            told = {**waiting.pop(row), "detokenize": False}
             prompt = {"prompt_token_ids": [100 + row + at for at in range(PROMPT)]}
-            params = SamplingParams.from_optional(**params, detokenize=False)
-            engine.add_request(str(row), prompt, params)
+            engine.add_request(str(row), prompt, SamplingParams.from_optional(**told))
         for it in engine.step() if engine.has_unfinished_requests() else ():
             requests[int(it.request_id)] = it
         steps += 1

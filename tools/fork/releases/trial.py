@@ -37,26 +37,16 @@ def result(release: Release, woven: Woven, found: Json, reports: Path) -> Json:
     """
     test, demo = (read_report(reports, name, woven.name) for name in ("test", "demo"))
     shown = {name: it["steps"] for name, it in demo.get("variants", {}).items()}
-    fork = [it for _, _, it in measure.steps(found)] if woven.fork else []
+    problems = [woven.said.splitlines()[-1].strip()]
+    if woven.fork:
+        steps = [found["fork"]["ahead"], *found["fork"]["calls"]]
+        problems = [it["error"] for it in steps if it["error"]]
     return {
         "release": release.version,
-        "torch": found["stock"]["torch"],
         "on_v1": on_v1(release.version),
-        "stock": [_verdict(it) for it in found["stock"]["calls"][1:]],
         "lines": woven.said if woven.fork else None,
-        "misfit": None if woven.fork else woven.said.splitlines()[-1].strip(),
-        "fork": {
-            "waiting": sum(it["compiled"] for it in fork[1:]),
-            "ahead": fork[0]["compiled"],
-            "error": next(filter(None, map(measure.error, fork)), None),
-        }
-        if fork
-        else None,
-        "test": found.get("test"),
+        "problems": problems,
+        **found,
         "tested": test["commits"][-1]["outcomes"] if test else None,
         "shown": {name: len(of_sampling(it)) for name, it in shown.items()},
     }
-
-
-def _verdict(call: Json) -> str:
-    return "crashes" if call["error"] else "recompiles" if call["compiled"] else "ok"

@@ -5,7 +5,6 @@ import hashlib
 import inspect
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from tools.fork import child
@@ -18,7 +17,6 @@ from tools.fork.settings import packages
 
 # Batch and vocabulary of the calls, in this order.
 CALLS = ((2, 151936), (1, 151936), (8, 151936), (0, 151936))
-STEPS = ("ahead", *(f"batch {batch}" for batch, _ in CALLS))
 
 
 def measure(
@@ -41,41 +39,23 @@ def measure(
     if there.get("by") == by.hexdigest():
         return there
     found: Json = {"tree": tree, "by": by.hexdigest()}
-    # Each in a process of its own: the first to compile waits for Inductor to start.
-    for side, source in (("stock", stock), ("fork", fork)):
-        test = str(source) if side == "fork" else None
-        asked = {"trees": {side: [str(source), CALLS]}, "test": test}
-        for answer in _ask(release.torch, asked, reports) if source else ():
-            found |= answer
-    (reports / "sampler.json").write_text(json.dumps(found, indent=1) + "\n")
-    return found
-
-
-def _ask(torch: str, asked: Json, reports: Path) -> Iterator[Json]:
-    """Ask `tools.fork.sampler.probe`, in an environment of uv's with the torch."""
+    # uv makes an environment with the torch, and with what the upstream test asks for.
     tests = ("pytest", "pytest-reportlog", "setuptools")
-    wanted = (f"torch=={torch}", "numpy", "packaging", *tests)
+    wanted = (f"torch=={release.torch}", "numpy", "packaging", *tests)
     uv: list[Word] = [VENV / "bin/uv", "run", "--quiet", "--no-project", "--isolated"]
     uv += [f"--python={sys.executable}", *(f"--with={it}" for it in wanted), "python"]
     # No trial programs for what the CPU can do: Inductor takes the kernel's word.
     env = {**packages(sys.executable), "TORCHINDUCTOR_VEC_ISA_OK": "1"}
-    return child.call(uv, probe.__name__, asked, env, reports / "sampler.log")
-
-
-def steps(found: Json) -> Iterator[tuple[str, Json, Json]]:
-    """Yield by name what happened in each step, on stock and on the fork."""
-    sides = [found["stock"], found["fork"]]
-    yield from zip(STEPS, *([it["ahead"], *it["calls"]] for it in sides), strict=True)
-
-
-def error(step: Json) -> str | None:
-    """Return the first sentence of a step's error; Dynamo goes on for several."""
-    return step["error"] and str(step["error"]).split(". ")[0]
-
-
-def cell(step: Json) -> str:
-    """Return, for a person, how long a step took and what it compiled."""
-    if said := error(step):
-        return f"**{said}**"
-    compiled = f", {step['compiled']} compiled" if step["compiled"] else ""
-    return f"{step['seconds']:.2f}{compiled}"
+    asked: list[Json] = [{"trees": {"stock": [str(stock), CALLS]}}]
+    if fork:
+        asked.append({"trees": {"fork": [str(fork), CALLS]}, "test": str(fork)})
+    # Each in a process of its own: the first to compile waits for Inductor to start.
+    for it in asked:
+        for answer in child.call(uv, probe.__name__, it, env, reports / "sampler.log"):
+            found |= answer
+    for side in found.keys() & {"stock", "fork"}:
+        for step in (found[side]["ahead"], *found[side]["calls"]):
+            # The first sentence; Dynamo goes on for several, and names our folders.
+            step["error"] = step["error"] and step["error"].split(". ")[0]
+    (reports / "sampler.json").write_text(json.dumps(found, indent=1) + "\n")
+    return found

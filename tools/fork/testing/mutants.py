@@ -15,7 +15,6 @@ from tools.fork.child import Json
 from tools.fork.outcomes import Outcomes, counts
 from tools.fork.source.tree import (
     Trees,
-    committed,
     make_worktree,
     share_built_files,
     touched_files,
@@ -36,13 +35,13 @@ def check(trees: Trees, commit: str) -> Json:
     In the result ``failed_without`` has, by what was taken out, the tests that failed.
     """
     ours = touched_files(trees.fork, f"{commit}~", commit)
-    with_it = {name: it for name, it in ours.items() if "tests/" not in name}
-    was = f"{commit}~"
-    before = {it: committed(trees.fork, was, it) or b"" for it in with_it}
-    without = {_NOTHING: with_it, _EVERYTHING: before}
-    for name in with_it:
-        for statement, mutant in mutants(with_it[name], before[name]):
-            without[statement] = {**with_it, name: mutant}
+    before = touched_files(trees.fork, commit, f"{commit}~")
+    for test in [it for it in ours if it.startswith("tests/")]:
+        del ours[test], before[test]
+    without = {_NOTHING: ours, _EVERYTHING: before}
+    for name in ours:
+        for statement, mutant in mutants(ours[name], before[name]):
+            without[statement] = {**ours, name: mutant}
     folders = [trees.scratch.with_name(f"mutant-{it}") for it in range(_WORKERS)]
     for folder in folders:
         make_worktree(trees.fork, folder, commit)
@@ -57,8 +56,6 @@ def check(trees: Trees, commit: str) -> Json:
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         results = dict(zip(without, pool.map(run, without), strict=True))
-    if not all(_as_it_must(*it) for it in results.items()):
-        raise ForkError("The upstream test passes or fails where it must not.")
     return {
         "tree": tree_name(trees.fork, commit),
         "outcomes": counts(results.pop(_NOTHING)),
@@ -93,7 +90,11 @@ def _parts(module: bytes) -> Iterator[ast.stmt | ast.expr]:
 
 
 def _results(tree: Path, modules: Mapping[str, bytes], without: str) -> Outcomes:
-    """Run the upstream test on other modules; print what fails."""
+    """Run the upstream test on other modules; print what fails.
+
+    The whole commit must pass, and without a part of it a test must fail. An error is
+    neither: it shows only that a test crashed or was not collected.
+    """
     for name, content in modules.items():
         (tree / name).write_bytes(content)
     log = tree.with_name(f"{tree.name}.log")
@@ -102,24 +103,15 @@ def _results(tree: Path, modules: Mapping[str, bytes], without: str) -> Outcomes
     options = ["-q", "--tb=short", "-p", "no:asyncio", *stop]
     settings = {**_SETTINGS, "PYTHONPATH": str(tree)}
     found = run_pytest.run([UPSTREAM_TEST, *options], tree, settings, log)
-    lines = [f"  without {without}: {counts(found)}"]
-    lines += [f"      {test}" for test in _failed(found)]
-    if not _as_it_must(without, found):
-        must = "pass" if without == _NOTHING else "fail"
-        lines += [f"This must {must}; pytest said:", log.read_text()]
-    print("\n".join(lines), flush=True)
-    return found
-
-
-def _as_it_must(without: str, found: Outcomes) -> bool:
-    """Tell whether the whole commit passes, or, without a part, a test fails.
-
-    An error is neither: it shows only that a test crashed or was not collected.
-    """
+    lines = [f"  without {without}: {counts(found)}", *_failed(found)]
+    print("\n      ".join(lines), flush=True)
     outcomes = {*found.values()}
-    if without == _NOTHING:
-        return "passed" in outcomes and outcomes <= {"passed", "skipped"}
-    return "failed" in outcomes
+    passed = "passed" in outcomes and outcomes <= {"passed", "skipped"}
+    if not (passed if without == _NOTHING else "failed" in outcomes):
+        must = "pass" if without == _NOTHING else f"fail without {without}"
+        said = log.read_text()
+        raise ForkError(f"The upstream test must {must}; pytest said:\n{said}")
+    return found
 
 
 def _failed(outcomes: Outcomes) -> list[str]:

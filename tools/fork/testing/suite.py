@@ -2,12 +2,13 @@
 """Run every test of this repository, and report what the upstream test found."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import metadata
 
+from tools.fork import ForkError
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.environment import build, install
-from tools.fork.program import stream
+from tools.fork.program import Word, stream
 from tools.fork.release import Release, report_folder
 from tools.fork.source.tree import SUBJECTS, commits, tree_name
 from tools.fork.testing import mutants
@@ -16,37 +17,30 @@ from tools.fork.testing import mutants
 WEAVE_TEST = "tests/tools/source/test_weave_release.py"
 
 
-def run(release: Release) -> int:
-    """Run the tests, those first that need no build, and return the exit status.
+def run(release: Release) -> None:
+    """Run the tests, those first that need no build, and write test.json.
 
-    It is 0 if every test passed, and the upstream test failed on stock and without any
-    one statement of ours. Then its report is test.json, else there is none.
+    If a test fails, or the upstream test does not fail without some statement of ours,
+    no test.json is left.
     """
     reports = report_folder(release)
     (reports / "test.json").unlink(missing_ok=True)
-    options = ["--cov=tools/fork", "--cov-report=term-missing:skip-covered"]
-    options.append(f"--ignore={WEAVE_TEST}")
-    if status := _pytest("The tooling", options, {}):
-        return status
+    coverage = ("--cov=tools/fork", "--cov-report=term-missing:skip-covered")
+    _pytest("The tooling", {}, *coverage, f"--ignore={WEAVE_TEST}")
     made = build.make(release)
     settings = {"FORK_RELEASE": release.version, "PYTHONPATH": str(made.fork)}
     title = "What is woven; types, layouts, threads and extreme values in the sampler"
-    if status := _pytest(title, [WEAVE_TEST, "tests/sampler"], settings):
-        return status
+    _pytest(title, settings, WEAVE_TEST, "tests/sampler")
     found = []
-    ours = commits(made.fork, release)
-    for subject, commit in zip(SUBJECTS, ours, strict=True):
+    for subject, commit in zip(SUBJECTS, commits(made.fork, release), strict=True):
         print(
-            f'"{subject}": its upstream test, which must pass, then '
-            "without all of the commit and without each statement, and must fail:",
+            f'"{subject}": its upstream test, which must pass, then without all of the '
+            "commit and without each statement, and must fail:",
             flush=True,
         )
         found.append(mutants.check(made, commit))
-    title = "Rollouts and mixed requests through the engine"
-    if status := _pytest(title, ["tests/engine"], settings):
-        return status
+    _pytest("Rollouts and mixed requests through the engine", settings, "tests/engine")
     report = {
-        "release": release.version,
         "tree": tree_name(made.fork),
         "torch": metadata.version("torch"),
         "device": install.device(),
@@ -54,9 +48,10 @@ def run(release: Release) -> int:
     }
     reports.mkdir(parents=True, exist_ok=True)
     (reports / "test.json").write_text(json.dumps(report, indent=1) + "\n")
-    return 0
 
 
-def _pytest(title: str, options: Sequence[str], settings: Mapping[str, str]) -> int:
+def _pytest(title: str, settings: Mapping[str, str], *options: str) -> None:
     print(f"{title}:", flush=True)
-    return stream([VENV / "bin/python", "-m", "pytest", "-q", *options], ROOT, settings)
+    program: list[Word] = [VENV / "bin/python", "-m", "pytest", "-q", *options]
+    if stream(program, ROOT, settings):
+        raise ForkError("Not every test passed; pytest says above why.")

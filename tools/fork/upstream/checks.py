@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the checks of upstream's own pre-commit configuration on what we touch."""
 
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tools.fork import ForkError
 from tools.fork.bootstrap import VENV
 from tools.fork.child import Json
-from tools.fork.program import Word, for_programs
+from tools.fork.program import stream
 from tools.fork.settings import GIT, packages
 
 # The hooks that pre-commit would clone from where they are developed, and that the
@@ -21,47 +20,30 @@ _HOOKS = {
 }
 
 
-def check(tree: Path, files: Sequence[str]) -> list[str]:
-    """Run upstream's hooks on files of a worktree, and return a line for each.
+def check(tree: Path, files: Iterable[str]) -> None:
+    """Run upstream's hooks on files of a worktree, in full view.
 
-    The configuration that is derived from upstream's is written beside the tree.
+    Beside the tree their configuration is written anew, without what is far away.
     """
     import yaml
 
     theirs = yaml.safe_load((tree / ".pre-commit-config.yaml").read_text("utf-8"))
-    config = tree.with_name("pre-commit.yaml")
-    config.write_text(yaml.safe_dump(derived(theirs), sort_keys=False))
-    program: list[Word] = [VENV / "bin/python", "-m", "pre_commit", "run"]
-    done = subprocess.run(
-        [*program, "--color", "never", "--config", config, "--files", *files],
-        cwd=tree,
-        # SKIP, a person's, would leave hooks out.
-        env=for_programs({**packages(sys.executable), **GIT, "SKIP": ""}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        errors="replace",
-    )
-    said = done.stdout.rstrip()
-    hooks = [it for it in said.splitlines() if it.endswith(("Passed", "Failed"))]
-    failed = [it.partition(".")[0] for it in hooks if it.endswith("Failed")]
-    if done.returncode or failed or not hooks:
-        names = ", ".join(failed) or "pre-commit itself"
-        raise ForkError(
-            f"Upstream's own checks refuse the change ({names}), so no patch was "
-            f"written; they said:\n{said}"
-        )
-    return hooks
-
-
-def derived(theirs: Json) -> Json:
-    """Return upstream's configuration with hooks from the package index alone."""
     hooks = [hook for repository in theirs["repos"] for hook in _hooks(repository)]
-    return {**theirs, "repos": [{"repo": "local", "hooks": hooks}]}
+    theirs["repos"] = [{"repo": "local", "hooks": hooks}]
+    config = tree.with_name("pre-commit.yaml")
+    config.write_text(yaml.safe_dump(theirs, sort_keys=False))
+    python, options = VENV / "bin/python", [f"--config={config}", "--files", *files]
+    # SKIP, a person's, would leave hooks out.
+    env = {**packages(sys.executable), **GIT, "SKIP": ""}
+    if stream([python, "-m", "pre_commit", "run", *options], tree, env):
+        raise ForkError(
+            "Upstream's own checks refuse the change, as they say above, so no patch "
+            "was written."
+        )
 
 
 def _hooks(repository: Json) -> Iterator[Json]:
+    """Yield the hooks of a repository, from the package index if it is not local."""
     for hook in repository["hooks"]:
         if repository["repo"] == "local":
             yield hook
