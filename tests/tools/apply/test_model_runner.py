@@ -6,7 +6,6 @@ from tools.fork.apply.model_runner import on_v1
 
 def test_models_on_v1() -> None:
     for version, said in {
-        "0.10.2": "all models",
         "0.21.0rc1": "all models",
         "0.22.1+cpu": "Llama",
         "0.28.0": "mixtures of experts and hybrids",

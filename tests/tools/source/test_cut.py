@@ -23,6 +23,7 @@ from d import d
 ALL = 1
 # Of one.
 ONE = d(2)
+assert True
 
 
 # Why.

@@ -65,7 +65,7 @@ def install_torch(release: Release, *options: Word) -> None:
             with suppress(ForkError):
                 _pip("", "--torch-backend=cpu", *wanted, env={"UV_HTTP_RETRIES": "0"})
                 return
-            print("the ordinary build, for want of torch's own index ...", end=" ")
+            print("torch's ordinary build ...", end=" ", flush=True)
         _pip("torch could not be installed; uv said:", *wanted)
 
 

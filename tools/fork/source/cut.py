@@ -61,7 +61,7 @@ def _drop(file: Source, node: ast.stmt) -> None:
     while below < len(lines) and not lines[below].strip():
         below += 1
     gap = max(first - above, below - last)
-    if not above or below == len(lines):
+    if below == len(lines):
         gap = 0
     elif node is file.block(node)[0]:
         gap = first - above  # what follows now begins the class, or the imports
