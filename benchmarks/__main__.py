@@ -32,12 +32,7 @@ def main(arguments: list[str]) -> int:
             problems += parts.run(part, quick, Path(scratch), figures)
     # Before the report, which they may be too much for.
     print("\n".join(["", *problems]))
-    if quick:
-        template = ROOT / documents.TEMPLATES / "results.md.jinja"
-        text = documents.render(template, {"figures": documents.load(figures)})
-        (figures / "results.md").write_text(text, "utf-8")
-        print("The report: build/report/quick/results.md")
-    else:
+    if not quick:
         pictures.draw(figures, ROOT / "docs")
         print("\n".join([*documents.update(ROOT), "The report: docs/results.md"]))
     return 1 if problems else 0
