@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import parts, pictures
-from tools.fork import ForkError, documents
+from tools.fork import ForkError, documents, machine
 from tools.fork.bootstrap import ROOT, lock
 
 
@@ -26,13 +26,19 @@ def main(arguments: list[str]) -> int:
     lock(ROOT / "build")
     quick = options.quick
     figures = ROOT / ("build/report/quick" if quick else documents.FIGURES)
+    wanted = _wanted(options.part, quick)
+    described = machine.describe() if wanted else {}
     problems = []
     with tempfile.TemporaryDirectory() as scratch:
-        for part in _wanted(options.part, quick):
-            problems += parts.run(part, quick, Path(scratch), figures)
+        for part in wanted:
+            problems += parts.run(part, quick, described, Path(scratch), figures)
     # Before the report, which they may be too much for.
     print("\n".join(["", *problems]))
-    if not quick:
+    if quick:
+        for name, it in documents.load(figures).items():
+            counts = [(run["level"], run["waiting"]) for run in it["results"]]
+            print(f"Compiled in calls, {name}: {counts}")
+    else:
         pictures.draw(figures, ROOT / "docs")
         print("\n".join([*documents.update(ROOT), "The report: docs/results.md"]))
     return 1 if problems else 0
@@ -47,6 +53,8 @@ def _wanted(part: str | None, quick: bool) -> list[str]:
     if part == "cuda" and not there:
         raise ForkError("torch finds no GPU here; does `nvidia-smi`?")
     every = parts.QUICK if quick else parts.PARTS
+    if part and part not in every:
+        raise ForkError(f"Nothing of {part} is quick; leave out --quick.")
     return [part] if part else [it for it in every if there or it != "cuda"]
 
 

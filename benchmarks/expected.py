@@ -13,7 +13,7 @@ SAME = ("loss", "grad_norm", "reward", "reward_std", "completions/mean_length")
 def problems(part: str, results: list[Json]) -> Iterator[str]:
     """Yield, a sentence each, what a part's results do not show that they should."""
     for variant, count, where in _waiting(part, results):
-        compiled = f"{variant.capitalize()} compiled {count} times, {where}"
+        compiled = f"{variant.capitalize()} compiled {count} times {where}"
         if variant == "fork" and count:
             yield f"{compiled}; expected was nothing."
         # One function for a single row, and again for more.
@@ -33,7 +33,7 @@ def _waiting(part: str, results: list[Json]) -> Iterator[tuple[str, int, str]]:
     """Yield how many times a variant compiled while a request waited, and where."""
     for it in results:
         if "cache" in it:
-            where = f"{it['cache']}, after the start-up of the {part}"
+            where = f"after the start-up of the {part} with a {it['cache']} cache"
             yield it["variant"], len(it["compilations"]), where
         else:
             where = f"in calls of {it['level']}, vocabulary {it['vocabulary']}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import expected, sampler
 from benchmarks.serving.measure import measure
 from benchmarks.variants import LOGS, SERVED
-from tools.fork import child, documents, machine
+from tools.fork import child, documents
 from tools.fork.child import Json
 from tools.fork.program import step
 
@@ -39,9 +39,10 @@ def _call(asked: Json, scratch: Path) -> list[Json]:
     return list(child.call([sys.executable], sampler.__name__, asked, env, log))
 
 
-def run(part: str, quick: bool, scratch: Path, folder: Path) -> list[str]:
+def run(
+    part: str, quick: bool, machine: Json, scratch: Path, folder: Path
+) -> list[str]:
     """Measure a part, write its JSON into ``folder``, and return its problems."""
-    described = machine.describe()
     results = []
     steps = plan(part, quick, scratch)
     for number, (title, measure_step) in enumerate(steps.items(), 1):
@@ -51,7 +52,7 @@ def run(part: str, quick: bool, scratch: Path, folder: Path) -> list[str]:
     problems = list(expected.problems(part, results))
     content: Json = {
         "command": f"{command} --quick" if quick else command,
-        "machine": described,
+        "machine": machine,
         "results": results,
         "problems": problems,
     }

@@ -56,5 +56,7 @@ def compiled(trace: Path, up: float, starts: list[float]) -> list[Json]:
             start = (metrics["start_time_us"] or 0) / 1e6
             if start > up and compilation["file"].startswith(SAMPLING):
                 place = sum(began <= start for began in starts)
-                found.append((start, {**compilation, "place": place}))
+                seconds = round(compilation["seconds"], 3)
+                kept = {"function": compilation["function"], "seconds": seconds}
+                found.append((start, {**kept, "place": place}))
     return [it for _, it in sorted(found, key=lambda pair: pair[0])]

@@ -77,15 +77,20 @@ LATE = {"compilations": [{"function": "count"}]}
 @pytest.mark.parametrize(
     ("part", "number", "change", "problem"),
     [
-        ("cpu", 0, {"waiting": {"fork": 1}}, "Fork compiled 1 times, in calls of forw"),
+        ("cpu", 0, {"waiting": {"fork": 1}}, "Fork compiled 1 times in calls of forw"),
         ("cpu", 0, {"waiting": {"stock": 1}}, "vocabulary 32000, so this shows"),
         (
             "trainer",
             3,
             LATE,
-            "warm, after the start-up of the trainer; expected",
+            "start-up of the trainer with a warm cache; expected",
         ),
-        ("trainer", 1, LATE, "Stock compiled 1 times, warm, after the start-up of the"),
+        (
+            "trainer",
+            1,
+            LATE,
+            "Stock compiled 1 times after the start-up of the trainer",
+        ),
         ("server", 0, {"failed": 1, "error": "No."}, "on stock, cold; the first: No."),
     ],
 )

@@ -33,8 +33,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     (tmp_path / "docs/results.md").write_text(BLOCK)
 
     def run(figures: Any, *arguments: str) -> int:
-        machine = figures["server"]["machine"]
-        monkeypatch.setattr(parts.machine, "describe", lambda: machine)
+        machine = figures["cpu"]["machine"]
+        monkeypatch.setattr(command.machine, "describe", lambda: machine)
         monkeypatch.setattr(
             parts, "plan", lambda part, *_: {"all": lambda: figures[part]["results"]}
         )
@@ -51,11 +51,19 @@ def test_an_interruption_leaves_no_file_in_part(
 ) -> None:
     steps = {"one": lambda: [1], "two": Mock(side_effect=KeyboardInterrupt)}
     monkeypatch.setattr(parts, "plan", lambda *_: steps)
-    monkeypatch.setattr(parts.machine, "describe", dict)
 
     with pytest.raises(KeyboardInterrupt):
-        parts.run("cpu", True, tmp_path, tmp_path)
+        parts.run("cpu", True, {}, tmp_path, tmp_path)
     assert documents.load(tmp_path) == {}
+
+
+def test_a_quick_run_serves_nothing(tmp_path: Path) -> None:
+    kinds = [f"{side}, {it} cache" for side in parts.SERVED for it in ("cold", "warm")]
+    for part in set(parts.PARTS) - {*parts.QUICK}:
+        assert [*parts.plan(part, False, tmp_path)] == kinds
+    for part in parts.QUICK:
+        whole, quick = ([*parts.plan(part, it, tmp_path)] for it in (False, True))
+        assert {*quick} < {*whole}
 
 
 def test_nothing_is_measured_beside_another_command(
@@ -90,11 +98,14 @@ def test_a_run_writes_figures_pictures_and_documents(
 def test_a_quick_run_fails_on_the_counts_and_keeps_the_figures(
     run: Any, figures: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(figures, "--quick") == 0
-    assert "expected was" not in capsys.readouterr().out
+    quick = {"cpu": figures["cpu"]}
+    assert run(quick, "--quick") == 0
+    said = capsys.readouterr().out
+    assert "Compiled in calls, cpu: [('forward', {'stock': 4," in said
+    assert "expected was" not in said
 
     figures["cpu"]["results"][-1]["waiting"]["fork"] = 1
-    assert run(figures, "--quick") == 1
+    assert run(quick, "--quick") == 1
     assert "expected was nothing" in capsys.readouterr().out
     kept = documents.load(tmp_path / "build/report/quick")
     assert kept["cpu"]["command"].endswith("cpu --quick")
@@ -128,7 +139,7 @@ def test_the_report_says_what_was_measured(figures: Any) -> None:
         "| trainer: longest step | 11.25 s |",
         "| trainer: steps from the third on, median | 6.75 s |",
         "| server: first request | fails |",
-        "| server: longest wait for a token | 3.00 s |",
+        "wait for\n  a token was 3.00 s on stock, cold,",
         "| server: start-up | 40 s |",
         "| server: compilations of sampling after start-up | 2, 4.00 s |",
         "for 3 chats with logprobs, 1 to 2 at once",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -20,8 +21,12 @@ from vllm.v1.sample.sampler import Sampler
 
 def sampler_of(mode: str, dtype: torch.dtype = torch.float32) -> Any:
     """Construct a sampler as a worker does, which is not in inference mode."""
-    model = Mock(runner_type="generate", get_vocab_size=lambda: VOCABULARY, dtype=dtype)
-    config: Any = Mock(model_config=model)
+    model = SimpleNamespace(
+        runner_type="generate", get_vocab_size=lambda: VOCABULARY, dtype=dtype
+    )
+    kernel = SimpleNamespace(enable_jit_warmup=True)
+    # A Mock for what vLLM itself asks a config when it is no longer the current one.
+    config: Any = Mock(model_config=model, kernel_config=kernel)
     with torch.inference_mode(False), set_current_vllm_config(config):
         return Sampler(mode)
 

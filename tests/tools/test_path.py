@@ -106,7 +106,7 @@ def test_installs_once_and_anew_when_the_inputs_change_or_it_was_interrupted(
     assert built.samefile(mini.trees.stock / "vllm/_C.abi3.so")
 
     release = replace(release, from_wheel=("vllm/no.py",))
-    with pytest.raises(ForkError, match=r"whl has no vllm/no\.py\."):
+    with pytest.raises(ForkError, match=r"whl has no vllm/no\.py, so it is not"):
         steps("4")
     built.unlink()
     built.mkdir()

@@ -77,7 +77,7 @@ def _build(options: Options) -> None:
 
 
 def _lint(_: Options) -> None:
-    failure = "Not every check passed; each says above why, and may have mended it."
+    failure = "A check failed and says above why; what it mended passes the next time."
     env = {**packages(sys.executable), **GIT}
     stream(failure, "pre_commit", "run", "--all-files", env=env)
 
@@ -121,7 +121,10 @@ def _weave(options: Options) -> None:
         where = it.fork.relative_to(ROOT) if it.fork else "does not fit"
         print(f"vLLM {version}: {where}; {it.said}")
     if not all(it.fork for it in found.values()):
-        raise ForkError("The change does not fit every one of them.")
+        raise ForkError(
+            "The change does not fit where it says so above: fit vllm/ or the nearest "
+            "port to that release, then run this again."
+        )
 
 
 def _bench(options: Options) -> None:

@@ -60,7 +60,7 @@ def test_files_stay_whose_they_are(checkout: Path) -> None:
 
 @pytest.mark.parametrize("name", [MODULE, TEST])
 def test_uncommitted_work_is_left_alone_unless_told_otherwise(
-    name: str, checkout: Path
+    name: str, checkout: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(checkout, {name: FILES.get(name, b"") + b"# mine\n"})
     before = contents(checkout)
@@ -69,7 +69,9 @@ def test_uncommitted_work_is_left_alone_unless_told_otherwise(
         checkouts.apply(checkout)
     assert contents(checkout) == before
 
+    (checkout / ".git/index.lock").touch()  # of another git at work there
     checkouts.apply(checkout, force=True)
+    assert "What changed cannot be shown; git said:" in capsys.readouterr().out
     assert (checkout / MODULE).read_bytes().endswith(b"# mine\n") == (name == MODULE)
     assert b"mark(" in (checkout / MODULE).read_bytes()
 

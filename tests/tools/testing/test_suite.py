@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import pytest
 
 from tools.fork import ForkError
-from tools.fork.release import described
+from tools.fork.release import described, read_report
 from tools.fork.testing import suite
 
 
@@ -35,3 +35,11 @@ def test_where_a_test_fails_there_is_no_report(
         suite.run(described(None))
     assert build.called == built
     assert not (tmp_path / "test.json").exists()
+
+    monkeypatch.setattr(suite, "stream", Mock())
+    monkeypatch.setattr(suite.mutants, "check", lambda _, commit: {"tree": commit})
+    monkeypatch.setattr(suite, "tree_name", lambda tree: "both")
+    suite.run(described(None))
+    found = read_report(tmp_path, "test", "both")
+    assert found["commits"] == [{"tree": "1st"}, {"tree": "2nd"}]
+    assert {"torch", "device"} < found.keys()

@@ -200,3 +200,7 @@ def test_upstreams_hooks_come_from_the_package_index_and_nobody_skips_one(
     assert second == mypy
     assert first["additional_dependencies"] == ["ruff==0.14.0"]
     assert first["args"] == ["--fix"]
+
+    write(tmp_path / "tree", {".pre-commit-config.yaml": b"repos: []\n"})
+    with pytest.raises(ForkError, match="None of upstream's own checks is known"):
+        checks.check(tmp_path / "tree", ["a.py"])

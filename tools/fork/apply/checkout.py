@@ -30,12 +30,16 @@ def apply(checkout: Path, force: bool = False) -> None:
             "into it as it is."
         )
     replace({(checkout / name).resolve(): it for name, it in wanted.items()})
-    # To count the lines of a new file too, git has to know of it.
-    failure = "The change is woven in, but git could not show it:"
-    run(["git", "add", "--intent-to-add", "--", *wanted], failure, checkout)
-    print(run(["git", "diff", "--stat", "--", *wanted], failure, checkout).decode())
     print(
         f"Woven into {checkout}, not committed. Next: read `git diff` there, run "
         f"`pytest {UPSTREAM_TEST}` with that checkout installed, then "
         "`git commit --signoff`."
     )
+    failure = "What changed cannot be shown; git said:"
+    try:
+        # To count the lines of a new file too, git has to know of it.
+        run(["git", "add", "--intent-to-add", "--", *wanted], failure, checkout)
+        shown = run(["git", "diff", "--stat", "--", *wanted], failure, checkout)
+        print(shown.decode().rstrip())
+    except ForkError as error:
+        print(error)

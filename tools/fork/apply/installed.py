@@ -7,6 +7,7 @@ other files, to which nothing kept belongs any more.
 """
 
 import base64
+import csv
 import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -36,7 +37,8 @@ def read(site: Path) -> Installed:
     """Read what is installed in a ``site-packages``."""
     found = []
     for it in distributions(path=[str(site)]):
-        record = {str(file): file.hash.value for file in it.files or () if file.hash}
+        rows = csv.reader((it.read_text("RECORD") or "").splitlines())
+        record = {row[0]: row[1].partition("=")[2] for row in rows if len(row) > 1}
         if "vllm/v1/sample/sampler.py" in record:
             found.append(Installed(site, it, record))
     if not found:

@@ -25,9 +25,9 @@ GROUPS = [*([_REQUEST] * batch for batch in BATCHES), [_GREEDY] * max(BATCHES)]
 def run(release: Release) -> None:
     """Run both variants, and print them side by side.
 
-    If stock compiles of the sampling step while requests wait, the fork does not, and
-    both give the same tokens, ranks and logprobs, demo.json and demo.png are its
-    report; else there are none.
+    The report, demo.json and demo.png, is there only if stock compiles of the sampling
+    step while requests wait, the fork does not, and both give the same tokens, ranks
+    and logprobs.
     """
     trees, report = build.make(release), report_folder(release)
     file, drawn = report / "demo.json", report / "demo.png"
@@ -101,7 +101,7 @@ def draw(report: Path, path: Path) -> None:
     }
     title = (
         f"vLLM {result['release']} in its default mode, nothing compiled before; torch "
-        f"{result['torch']}, {result['cores']} cores, {result['date']}"
+        f"{result['torch']}, {result['gpu'] or result['cpu']}, {result['date']}"
     )
     picture.draw(report, path, title, ("seconds", "requests in the batch"), rows)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draw how long each batch, step or wave took, stock above fork."""
+"""Draw bars of seconds, stock above fork, and in red where the sampler compiled."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -92,7 +92,10 @@ def commits(tree: Path, release: Release) -> list[str]:
 
 
 def touched_files(tree: Path, base: str, commit: str = "HEAD") -> dict[str, bytes]:
-    """Return by path, sorted, what files a commit has other than an earlier one."""
+    """Return by path, sorted, the files in which a commit differs from another.
+
+    They are as ``commit`` has them, or empty where it has none.
+    """
     names = _git(tree, "diff", "--name-only", base, commit).splitlines()
     return {name: committed(tree, commit, name) or b"" for name in names}
 
@@ -178,7 +181,10 @@ def unpack(wheel: Path, tree: Path, *patterns: str) -> None:
         for pattern in patterns:
             names = matching(archive.namelist(), pattern)
             if not names:
-                raise ForkError(f"{wheel.name} has no {pattern}.")
+                raise ForkError(
+                    f"{wheel.name} has no {pattern}, so it is not the wheel that "
+                    "releases.toml should describe; check its entry."
+                )
             try:
                 archive.extractall(tree, names)
             except OSError as error:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""In: the trees, and an environment. Out: an exit status, and reports."""
+"""In: the trees, and an environment. Out: reports, or an error."""

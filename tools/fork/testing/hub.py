@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make a small random model, and the cache of a model hub that has it by many names.
 
-Upstream's tests ask for models by name. Here each name gets the same Llama, which
+Upstream's tests ask for models by name. Here each of MODELS is the same Llama, which
 transformers itself makes, a few megabytes large, with a tokenizer trained on the tests'
 own words, so that their prompts stay short.
 """
@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-# What upstream's tests call models.
+# What upstream's tests call the models that a Llama can stand for.
 MODELS = (
     "Qwen/Qwen3-0.6B",
     "distilbert/distilgpt2",

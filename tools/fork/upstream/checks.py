@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tools.fork import ForkError
 from tools.fork.child import Json
 from tools.fork.program import stream
 from tools.fork.settings import GIT, packages
@@ -21,12 +22,17 @@ _HOOKS = {
 def check(tree: Path, files: Iterable[str]) -> None:
     """Run upstream's hooks on files of a worktree, in full view.
 
-    Beside the tree their configuration is written anew, without what is far away.
+    The configuration that is derived from upstream's is written beside the tree.
     """
     import yaml
 
     theirs = yaml.safe_load((tree / ".pre-commit-config.yaml").read_text("utf-8"))
     hooks = [hook for repository in theirs["repos"] for hook in _hooks(repository)]
+    if not hooks:
+        raise ForkError(
+            "None of upstream's own checks is known here, so no patch was written; fit "
+            f"_HOOKS in {Path(__file__).name} to the release."
+        )
     theirs["repos"] = [{"repo": "local", "hooks": hooks}]
     config = tree.with_name("pre-commit.yaml")
     config.write_text(yaml.safe_dump(theirs, sort_keys=False))

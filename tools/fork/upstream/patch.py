@@ -35,8 +35,9 @@ change, and without any one statement of it.
 def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Path]:
     """Write each commit as a patch into ``target``, and a description of it.
 
-    Of ``reports``, a description tells those that are of exactly what its commit makes
-    or, the last one, of what all of them make. Whatever fails, earlier patches stay.
+    A description tells what is in ``reports`` of the very tree that its commit makes;
+    the last one also what the engine and upstream's tests showed. Whatever fails,
+    earlier patches stay.
     """
     name, email = identity(ROOT)
     texts = messages(trees.stock)
@@ -85,7 +86,9 @@ def identity(repository: Path) -> tuple[str, str]:
     unknown = "A patch needs your name, to be signed off; git does not know it:"
     ident = run(["git", *options, "var", "GIT_COMMITTER_IDENT"], unknown, repository)
     name, _, rest = ident.decode().partition(" <")
-    return name, rest.partition(">")[0]
+    if not (address := rest.partition(">")[0]):
+        raise ForkError(f"{unknown}\n    {ident.decode()}")
+    return name, address
 
 
 def messages(stock: Path) -> list[str]:
