@@ -19,12 +19,6 @@ def problems(part: str, results: list[Json]) -> Iterator[str]:
         # One function for a single row, and again for more.
         if variant == "stock" and count < 2:
             yield f"{compiled}, so this shows nothing."
-    for run in results:
-        if run.get("failed"):
-            yield (
-                f"The {part} failed {run['failed']} requests on {_which(run)}; the "
-                f"first: {run['error']}"
-            )
     if part == "trainer":
         yield from _of_training(results)
 
@@ -45,11 +39,5 @@ def _of_training(results: list[Json]) -> Iterator[str]:
     for run, what in itertools.product(others, SAME):
         found, wanted = ([it[what] for it in by["steps"]] for by in (run, one))
         if found != wanted:
-            yield (
-                f"The trainer's {what} on {_which(run)} are others than on "
-                f"{_which(one)}."
-            )
-
-
-def _which(run: Json) -> str:
-    return f"{run['variant']}, {run['cache']}"
+            which, first = (f"{it['variant']}, {it['cache']}" for it in (run, one))
+            yield f"The trainer's {what} on {which} are others than on {first}."

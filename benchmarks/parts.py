@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import expected, sampler
 from benchmarks.serving.measure import measure
 from benchmarks.variants import LOGS, SERVED
-from tools.fork import child, documents
+from tools.fork import ForkError, child, documents
 from tools.fork.child import Json
 from tools.fork.program import step
 
@@ -39,23 +39,20 @@ def _call(asked: Json, scratch: Path) -> list[Json]:
     return list(child.call([sys.executable], sampler.__name__, asked, env, log))
 
 
-def run(
-    part: str, quick: bool, machine: Json, scratch: Path, folder: Path
-) -> list[str]:
-    """Measure a part, write its JSON into ``folder``, and return its problems."""
+def run(part: str, quick: bool, machine: Json, scratch: Path, folder: Path) -> None:
+    """Measure a part and, if it shows what it should, write its JSON into a folder."""
     results = []
     steps = plan(part, quick, scratch)
     for number, (title, measure_step) in enumerate(steps.items(), 1):
         with step(f"{part}, {number} of {len(steps)}: {title}"):
             results += measure_step()
     command = f".venv/bin/python -m benchmarks {part}"
-    problems = list(expected.problems(part, results))
+    if problems := "\n".join(expected.problems(part, results)):
+        raise ForkError(problems)
     content: Json = {
         "command": f"{command} --quick" if quick else command,
         "machine": machine,
         "results": results,
-        "problems": problems,
     }
     # Only when whole: the report trusts what an interrupted run has left.
     documents.write(folder / f"{part}.json", content)
-    return problems

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from tools.fork import ForkError
 from tools.fork.child import Json
 
 _WAVES = (1, 1, 2, 4, 8, 16, 32, 16, 8, 4, 2, 1, 1)
@@ -43,25 +44,21 @@ async def _send_all(url: str, model: str) -> list[list[Json]]:
 async def _send(client: Any, model: str, place: int) -> Json:
     wanted = _SHORTEST + place % _LENGTHS
     times: list[float] = []
-    error = None
     sent, start = time.time(), time.perf_counter()
-    try:
-        parts = await client.chat.completions.create(
-            model=model,
-            messages=[{"role": "user", "content": _TEXT}],
-            max_tokens=wanted,
-            temperature=1.0,
-            logprobs=True,
-            top_logprobs=_LOGPROBS,
-            stream=True,
-            extra_body={"ignore_eos": True},
-        )
-        async for part in parts:
-            for it in part.choices:
-                tokens = (it.logprobs and it.logprobs.content) or ()
-                times += [round(time.perf_counter() - start, 6)] * len(tokens)
-    except Exception as raised:
-        error = f"{type(raised).__name__}: {raised}"
-    if not error and len(times) != wanted:
-        error = f"{len(times)} tokens came with their logprobs, not {wanted}."
-    return {"sent": sent, "times": times, "error": error}
+    parts = await client.chat.completions.create(
+        model=model,
+        messages=[{"role": "user", "content": _TEXT}],
+        max_tokens=wanted,
+        temperature=1.0,
+        logprobs=True,
+        top_logprobs=_LOGPROBS,
+        stream=True,
+        extra_body={"ignore_eos": True},
+    )
+    async for part in parts:
+        for it in part.choices:
+            tokens = (it.logprobs and it.logprobs.content) or ()
+            times += [round(time.perf_counter() - start, 6)] * len(tokens)
+    if len(times) != wanted:
+        raise ForkError(f"{len(times)} tokens came with logprobs, not {wanted}.")
+    return {"sent": sent, "times": times}

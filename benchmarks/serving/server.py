@@ -47,28 +47,21 @@ def summarise(waves: list[list[Json]]) -> Json:
     """Return what a person notices of the waves of `benchmarks.serving.client`.
 
     A ``wait`` is the longest of a wave for a first or a next token; ``alike`` is the
-    median of later requests that were sent alone, as the ``first``. Both of these are
-    None if a request failed.
+    median of later requests that were sent alone, as the ``first``.
     """
-    requests = [*itertools.chain(*waves)]
-    errors = [it["error"] for it in requests if it["error"]]
-    first = alike = None
-    if not errors:
-        one, *later = (wave[0]["times"][-1] for wave in waves if len(wave) == 1)
-        first, alike = round(one, 4), round(statistics.median(later), 4)
+    first, *later = (wave[0]["times"][-1] for wave in waves if len(wave) == 1)
     return {
-        "requests": len(requests),
-        "failed": len(errors),
-        "error": errors[0] if errors else None,
+        "requests": sum(map(len, waves)),
         "waves": [{"size": len(it), "wait": _longest_wait(it)} for it in waves],
-        "first": first,
-        "alike": alike,
+        "first": round(first, 4),
+        "alike": round(statistics.median(later), 4),
     }
 
 
 def _longest_wait(wave: list[Json]) -> float:
     pairs = (itertools.pairwise([0.0, *it["times"]]) for it in wave)
-    return round(max((b - a for a, b in itertools.chain(*pairs)), default=0.0), 4)
+    longest: float = max(b - a for a, b in itertools.chain(*pairs))
+    return round(longest, 4)
 
 
 @contextlib.contextmanager

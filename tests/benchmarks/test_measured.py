@@ -25,7 +25,7 @@ def test_ratios_are_of_the_same_round() -> None:
 
 def test_requests_are_summarised_by_wave() -> None:
     def request(*times: float) -> Any:
-        return {"error": None, "times": [*times]}
+        return {"times": [*times]}
 
     alone = [request(0.75, 1.0)]
 
@@ -36,10 +36,7 @@ def test_requests_are_summarised_by_wave() -> None:
     assert [it["size"] for it in found["waves"]] == [1, 2, 1, 1]
     assert [it["wait"] for it in found["waves"]] == [3.0, 0.75, 0.75, 0.75]
     assert (found["first"], found["alike"]) == (3.5, 1.0)
-    assert (found["requests"], found["failed"], found["error"]) == (5, 0, None)
-    failed = server.summarise([alone, [{**request(), "error": "No."}]])
-    assert (failed["failed"], failed["error"], failed["first"]) == (1, "No.", None)
-    assert failed["waves"][1]["wait"] == 0.0
+    assert found["requests"] == 5
 
 
 def test_only_the_sampling_step_after_start_up_is_in_the_trace(tmp_path: Path) -> None:
@@ -91,7 +88,6 @@ LATE = {"compilations": [{"function": "count"}]}
             LATE,
             "Stock compiled 1 times after the start-up of the trainer",
         ),
-        ("server", 0, {"failed": 1, "error": "No."}, "on stock, cold; the first: No."),
     ],
 )
 def test_what_is_not_shown_is_a_problem(

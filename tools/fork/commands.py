@@ -11,7 +11,6 @@ import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.fork import ForkError
 from tools.fork.apply import target, wheel
 from tools.fork.bootstrap import ROOT, VENV
 from tools.fork.engine import demo
@@ -112,19 +111,9 @@ def _wheel(options: Options) -> None:
 
 def _weave(options: Options) -> None:
     if options.release == "all":
-        found = weave_all()
+        weave_all()
     else:
-        release = described(options.release)
-        found = {release.version: weave(release)}
-    print()
-    for version, it in found.items():
-        where = it.fork.relative_to(ROOT) if it.fork else "does not fit"
-        print(f"vLLM {version}: {where}; {it.said}")
-    if not all(it.fork for it in found.values()):
-        raise ForkError(
-            "The change does not fit where it says so above: fit vllm/ or the nearest "
-            "port to that release, then run this again."
-        )
+        weave(described(options.release))
 
 
 def _bench(options: Options) -> None:

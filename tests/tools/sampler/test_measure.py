@@ -24,15 +24,14 @@ def test_measures_each_fork_once(
         error = "E: Guard failed. This is a bug"
         return [{it: side(0, 1, error=error)} for it in words["trees"]]
 
-    def measured(tree: str, fork: Path | None = Path("fork")) -> tuple[Any, list[Any]]:
+    def measured(tree: str) -> tuple[Any, list[Any]]:
         asked.clear()
-        release = Release("9.9.9", "2", {})
-        found = measure.measure(release, Path("stock"), fork, tree, tmp_path)
-        return found, [*asked]
+        release, stock, fork = Release("9.9.9", "2", {}), Path("stock"), Path("fork")
+        return measure.measure(release, stock, fork, tree, tmp_path), [*asked]
 
     monkeypatch.setattr(measure, "packages", Mock(return_value={}))
     monkeypatch.setattr(measure.child, "call", answer)
-    stock, both = [("stock", None)], [("stock", None), ("fork", "fork")]
+    both = [("stock", None), ("fork", "fork")]
     first, calls = measured("first")
     assert calls == both
     assert measured("first") == (first, [])
@@ -43,6 +42,5 @@ def test_measures_each_fork_once(
     assert measured("second") == (second, both)
     assert json.loads((tmp_path / "sampler.json").read_text()) == second
 
-    assert measured("third", None)[1] == stock
     monkeypatch.setattr(measure, "CALLS", ((1, 9),))
-    assert measured("third", None)[1] == stock
+    assert measured("second")[1] == both

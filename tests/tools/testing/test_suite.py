@@ -37,6 +37,7 @@ def test_where_a_test_fails_there_is_no_report(
     assert not (tmp_path / "test.json").exists()
 
     monkeypatch.setattr(suite, "stream", Mock())
+    monkeypatch.setattr(suite.metadata, "version", Mock(return_value="2"))
     monkeypatch.setattr(suite.mutants, "check", lambda _, commit: {"tree": commit})
     monkeypatch.setattr(suite, "tree_name", lambda tree: "both")
     suite.run(described(None))

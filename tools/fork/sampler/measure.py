@@ -20,14 +20,13 @@ CALLS = ((2, 151936), (1, 151936), (8, 151936), (0, 151936))
 
 
 def measure(
-    release: Release, stock: Path, fork: Path | None, tree: str, reports: Path
+    release: Release, stock: Path, fork: Path, tree: str, reports: Path
 ) -> Json:
     """Call both samplers under the release's torch, and write sampler.json.
 
-    There is no ``fork`` where the change does not fit. What was measured of a ``tree``,
-    git's name for the content of the fork or else of stock, is not measured again.
-    The report has the ``tree``; ``by`` which code of ours; and as ``stock``, ``fork``
-    and ``test`` what `tools.fork.sampler.probe` yields.
+    What was measured of a ``tree``, git's name for the content of the fork, is not
+    measured again. The report has the ``tree``; ``by`` which code of ours; and as
+    ``stock``, ``fork`` and ``test`` what `tools.fork.sampler.probe` yields.
 
     Raises:
         ForkError: The torch cannot be had, or a sampler not be run.
@@ -46,15 +45,16 @@ def measure(
     uv += [f"--python={sys.executable}", *(f"--with={it}" for it in wanted), "python"]
     # No trial programs for what the CPU can do: Inductor takes the kernel's word.
     env = {**packages(sys.executable), "TORCHINDUCTOR_VEC_ISA_OK": "1"}
-    asked: list[Json] = [{"trees": {"stock": [str(stock), CALLS]}}]
-    if fork:
-        asked.append({"trees": {"fork": [str(fork), CALLS]}, "test": str(fork)})
+    asked: list[Json] = [
+        {"trees": {"stock": [str(stock), CALLS]}},
+        {"trees": {"fork": [str(fork), CALLS]}, "test": str(fork)},
+    ]
     # Each in a process of its own: the first to compile waits for Inductor to start.
     for it in asked:
         for answer in child.call(uv, probe.__name__, it, env, reports / "sampler.log"):
             found |= answer
-    for side in found.keys() & {"stock", "fork"}:
-        for step in (found[side]["ahead"], *found[side]["calls"]):
+    for side in (found["stock"], found["fork"]):
+        for step in (side["ahead"], *side["calls"]):
             # The first sentence; Dynamo goes on for several, and names our folders.
             step["error"] = step["error"] and step["error"].split(". ")[0]
     (reports / "sampler.json").write_text(json.dumps(found, indent=1) + "\n")
