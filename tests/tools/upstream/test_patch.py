@@ -47,6 +47,8 @@ def test_the_patches_are_the_change_and_signed_off(
     mini: Miniature, make: Make, tmp_path: Path
 ) -> None:
     written = make()
+    measured, reports = measure.measure.call_args_list, tmp_path / "report"
+    assert [it.args[-1] for it in measured] == [reports / "commit-1", reports]
     again = make()
 
     assert again == written == sorted((tmp_path / "dist").iterdir())

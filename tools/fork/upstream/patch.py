@@ -61,12 +61,14 @@ def make(release: Release, trees: Trees, reports: Path, target: Path) -> list[Pa
         make_worktree(trees.fork, trees.scratch, commit)
         checks.check(trees.scratch, touched_files(trees.scratch, f"{commit}~", commit))
         tree = tree_name(trees.scratch, commit)
+        # The last one's sampler is the fork's, which others may have measured.
+        of_it = reports if tree == last else reports / f"commit-{number}"
         data = {
             "title": title,
             "purpose": purpose.strip(),
             "tree": tree,
             "lines": partial(changed_lines, trees.scratch, f"{commit}~", commit),
-            "sampler": _measure(release, trees, tree, reports / f"commit-{number}"),
+            "sampler": _measure(release, trees, tree, of_it),
         }
         template = Path(__file__).with_name("description.md.jinja")
         descriptions.append(documents.render(template, {**common, **data}))
