@@ -22,11 +22,11 @@ def draw(figures: Path, folder: Path) -> None:
         if name == "demo":
             demo.draw(file, path)
         if name in _WORDS:
-            it = content["machine"]
-            where = f"vLLM {it['release']}, torch {it['torch']}, {it['cores']} cores"
-            runs = [it for it in content["results"] if it["cache"] == "cold"]
+            on = content["machine"]
+            where = f"vLLM {on['release']}, torch {on['torch']}, {on['cores']} cores"
+            runs = [run for run in content["results"] if run["cache"] == "cold"]
             rows = dict(map(_row, runs))
-            title = f"A {name}: {where}, {it['date']}"
+            title = f"A {name}: {where}, {on['date']}"
             picture.draw(file, path, title, _WORDS[name], rows)
 
 

@@ -5,7 +5,6 @@ import random
 import statistics
 import time
 import timeit
-from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -60,7 +59,7 @@ def main(
     import torch
 
     loaded = {it: stand_ins.load(folder(it), device) for it in VARIANTS}
-    samplers, ahead, waiting = {}, {}, Counter(dict.fromkeys(VARIANTS, 0))
+    samplers, ahead, waiting = {}, {}, dict.fromkeys(VARIANTS, 0)
     for variant, modules in loaded.items():
         samplers[variant] = construct(modules, vocabulary)
         ahead[variant] = len(compilations())
